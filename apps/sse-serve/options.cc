@@ -324,6 +324,9 @@ void declare_application(cli::App& app, server::ServerOptions& server) {
       .type_name("URL");
   add_duration(app, "--hook-timeout", server.hook_timeout, "Timeout of a call of the hook");
   add_count(app, "--hook-queue", server.hook_queue, 1, kMaxCount, "Maximum queued notifications for the hook");
+  add_count(app, "--outbox-limit", server.outbox_limit, 1, kMaxCount,
+            "Maximum of delivery reports (of messages sent with notify) that the hook has not accepted; the oldest are "
+            "dropped");
   add_count(app, "--hook-threads", server.hook_threads, 1, kMaxThreads,
             "Maximum concurrent calls for connects, and separately for messages and uploads");
   app.add_option("--hook-secret-file", server.hook_secret_file, "First line: the secret that signs calls of the hook")

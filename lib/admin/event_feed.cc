@@ -14,11 +14,24 @@ constexpr std::size_t kMaxInbox = 50'000;
 constexpr std::size_t kMaxInboxBytes = std::size_t{16} * 1024 * 1024;
 constexpr std::chrono::milliseconds kHeartbeat{15'000};
 
-event::FrameRef line_of(const event::Json& json) {
-  return event::Frame::make(event::dump_json(json) + "\n");
+constexpr std::size_t kMaxOverflowed = 1'000'000;
+
+event::FrameRef frame_of_json(const event::Json& json, EventFeed::Format format) {
+  if (format == EventFeed::Format::kLines) return event::Frame::make(event::dump_json(json) + "\n");
+  std::string text;
+  if (const auto cursor = json.find("cursor"); cursor != json.end()) text = "id: " + cursor->get<std::string>() + "\n";
+  text += "event: " + json["type"].get<std::string>() + "\ndata: " + event::dump_json(json) + "\n\n";
+  return event::Frame::make(std::move(text));
 }
 
 }  // namespace
+
+event::Json gap_json(const application::ActivityLog::Resumed& resumed, bool all, const std::string& cursor) {
+  event::Json gap{{"type", "gap"}, {"reason", resumed.restarted ? "restarted" : "overrun"}, {"cursor", cursor}};
+  // Of some events only, how many of those were lost is not known.
+  if (all && resumed.lost) gap["count"] = *resumed.lost;
+  return gap;
+}
 
 bool ActivityFilter::matches(const application::ActivityEvent& activity) const {
   if (!types.empty() && !types.contains(activity.type)) return false;
@@ -26,12 +39,17 @@ bool ActivityFilter::matches(const application::ActivityEvent& activity) const {
   return user.empty() || application::concerns(activity, user);
 }
 
+bool ActivityFilter::matches_all() const {
+  return types.empty() && service.empty() && user.empty();
+}
+
 struct EventFeed::Follower final : net::Stream {
-  Follower(const net::Stream::Host& host, net::Socket socket, bool chunked, ActivityFilter wanted)
-      : net::Stream(host, std::move(socket), chunked), filter(std::move(wanted)) {}
+  Follower(const net::Stream::Host& host, net::Socket socket, bool chunked, const Request& request)
+      : net::Stream(host, std::move(socket), chunked), filter(request.filter), format(request.format) {}
 
   const ActivityFilter filter;
-  std::uint64_t seen = 0;  // sequence of the last past event that was sent
+  const Format format;
+  std::uint64_t seen = 0;  // sequence number up to which past events were sent
   std::uint64_t missed = 0;
 };
 
@@ -59,7 +77,11 @@ void EventFeed::offer(const application::ActivityEventRef& activity) {
   {
     const MutexLock lock(mutex_);
     if (inbox_.size() >= kMaxInbox || inbox_bytes_ + activity->bytes > kMaxInboxBytes) {
-      ++overflowed_;
+      if (overflowed_.size() < kMaxOverflowed) {
+        overflowed_.push_back(activity->sequence);
+      } else {
+        ++uncounted_;
+      }
       return;
     }
     first = inbox_.empty();
@@ -69,12 +91,11 @@ void EventFeed::offer(const application::ActivityEventRef& activity) {
   if (first) loop_.post([this] { take_inbox(); });
 }
 
-void EventFeed::follow(net::Socket socket, net::StreamHead head, ActivityFilter filter, std::size_t last) {
-  // Counted immediately, so that no event is missed from now on.
+void EventFeed::follow(net::Socket socket, net::StreamHead head, Request request) {
+  // Counted before the sequence number is read: the events behind it are offered.
   count_.fetch_add(1);
-  loop_.post(
-      [this, socket = std::move(socket), head = std::move(head), filter = std::move(filter), last,
-       since = activity_log_.sequence()]() mutable { add(std::move(socket), head, std::move(filter), last, since); });
+  loop_.post([this, socket = std::move(socket), head = std::move(head), request = std::move(request),
+              since = activity_log_.sequence()]() mutable { add(std::move(socket), head, std::move(request), since); });
 }
 
 void EventFeed::stop() {
@@ -87,11 +108,12 @@ void EventFeed::stop() {
   });
 }
 
-void EventFeed::add(net::Socket socket, const net::StreamHead& head, ActivityFilter filter, std::size_t last,
-                    std::uint64_t since) {
+void EventFeed::add(net::Socket socket, const net::StreamHead& head, Request request, std::uint64_t since) {
   loop_.assert_in_loop_thread();
+  // Whatever is offered from now on, and was not before, is behind it.
+  if (followers_.empty()) order_.start(since);
   try {
-    followers_.push_back(std::make_unique<Follower>(host_, std::move(socket), head.chunked, std::move(filter)));
+    followers_.push_back(std::make_unique<Follower>(host_, std::move(socket), head.chunked, request));
   } catch (const Error& e) {
     count_.fetch_sub(1);
     observe::log_warn("a follower of events was refused", {{"error", e.what()}});
@@ -99,45 +121,90 @@ void EventFeed::add(net::Socket socket, const net::StreamHead& head, ActivityFil
   }
   Follower& follower = *followers_.back();
   follower.append(event::Frame::make_unframed(head.bytes));
-  std::vector<application::ActivityEventRef> past = activity_log_.last();
-  if (!past.empty()) follower.seen = past.back()->sequence;
-  std::erase_if(past, [&](const application::ActivityEventRef& h) { return !follower.filter.matches(*h); });
-  const auto live =
-      std::ranges::upper_bound(past, since, {}, [](const application::ActivityEventRef& h) { return h->sequence; });
-  const auto before = static_cast<std::size_t>(live - past.begin());
-  for (std::size_t i = before - std::min(last, before); i < past.size(); ++i)
-    show(follower, line_of(application::to_json(*past[i])));
+  show_past(follower, request, since);
+}
+
+void EventFeed::show_past(Follower& follower, const Request& request, std::uint64_t since) {
+  using application::ActivityEventRef;
+  std::vector<ActivityEventRef> past;
+  const auto sequence_of = [](const ActivityEventRef& one) { return one->sequence; };
+  if (request.cursor.empty()) {
+    past = activity_log_.last();
+  } else {
+    application::ActivityLog::Resumed resumed = activity_log_.since(request.cursor, request.filter.types);
+    past = std::move(resumed.events);
+    if (resumed.gap) {
+      // The events that follow it here are behind the gap.
+      const std::uint64_t before = past.empty() ? since : past.front()->sequence - 1;
+      show(follower, frame_of_json(gap_json(resumed, request.filter.matches_all(), activity_log_.cursor_of(before)),
+                                   follower.format));
+    }
+  }
+  follower.seen = past.empty() ? since : std::max(since, past.back()->sequence);
+  std::erase_if(past, [&](const ActivityEventRef& one) { return !follower.filter.matches(*one); });
+  std::size_t begin = 0;
+  if (request.cursor.empty()) {
+    const auto live = std::ranges::upper_bound(past, since, {}, sequence_of);
+    const auto before = static_cast<std::size_t>(live - past.begin());
+    begin = before - std::min(request.last, before);
+  }
+  for (std::size_t i = begin; i < past.size(); ++i) show(follower, frame_of(*past[i], follower.format));
+}
+
+event::FrameRef EventFeed::frame_of(const application::ActivityEvent& activity, Format format) const {
+  event::Json json = application::to_json(activity);
+  json["cursor"] = activity_log_.cursor_of(activity.sequence);
+  return frame_of_json(json, format);
 }
 
 void EventFeed::take_inbox() {
   std::vector<application::ActivityEventRef> inbox;
-  std::uint64_t overflowed = 0;
+  std::vector<std::uint64_t> overflowed;
+  std::uint64_t uncounted = 0;
   {
     const MutexLock lock(mutex_);
     inbox.swap(inbox_);
+    overflowed.swap(overflowed_);
     inbox_bytes_ = 0;
-    overflowed = std::exchange(overflowed_, 0);
+    uncounted = std::exchange(uncounted_, 0);
   }
-  for (const application::ActivityEventRef& activity : inbox) {
-    event::FrameRef line;  // built when the first follower needs it
-    for (const auto& follower : followers_) {
-      if (activity->sequence <= follower->seen || !follower->filter.matches(*activity)) continue;
-      if (!line) line = line_of(application::to_json(*activity));
-      show(*follower, line);
+  for (application::ActivityEventRef& activity : inbox) order_.add(std::move(activity));
+  for (const std::uint64_t sequence : overflowed) order_.skip(sequence);
+  for (const EventOrder::Entry& entry : order_.take()) {
+    if (entry.activity) {
+      show(*entry.activity);
+    } else {
+      missed_.add(entry.missed);
+      for (const auto& follower : followers_) follower->missed += entry.missed;
     }
   }
-  if (overflowed == 0) return;
-  missed_.add(overflowed);
-  for (const auto& follower : followers_) follower->missed += overflowed;
+  if (uncounted == 0) return;
+  missed_.add(uncounted);
+  for (const auto& follower : followers_) follower->missed += uncounted;
+  order_.start(activity_log_.sequence());
 }
 
-void EventFeed::show(Follower& follower, const event::FrameRef& line) {
-  if (!follower.open()) return;
-  if (follower.missed > 0) {
-    const event::FrameRef marker = line_of({{"type", "missed"}, {"count", follower.missed}});
-    if (follower.append(marker) == net::Stream::Append::kTaken) follower.missed = 0;
+void EventFeed::show(const application::ActivityEvent& activity) {
+  // Each is built when the first follower needs it.
+  event::FrameRef lines;
+  event::FrameRef stream;
+  for (const auto& follower : followers_) {
+    if (activity.sequence <= follower->seen || !follower->filter.matches(activity)) continue;
+    event::FrameRef& frame = follower->format == Format::kLines ? lines : stream;
+    if (!frame) frame = frame_of(activity, follower->format);
+    show(*follower, frame);
   }
-  if (follower.missed > 0 || follower.append(line) == net::Stream::Append::kDropped) {
+}
+
+void EventFeed::show_missed(Follower& follower) {
+  const event::FrameRef marker = frame_of_json({{"type", "missed"}, {"count", follower.missed}}, follower.format);
+  if (follower.append(marker) == net::Stream::Append::kTaken) follower.missed = 0;
+}
+
+void EventFeed::show(Follower& follower, const event::FrameRef& frame) {
+  if (!follower.open()) return;
+  if (follower.missed > 0) show_missed(follower);
+  if (follower.missed > 0 || follower.append(frame) == net::Stream::Append::kDropped) {
     ++follower.missed;
     missed_.add();
   }
@@ -145,8 +212,7 @@ void EventFeed::show(Follower& follower, const event::FrameRef& line) {
 
 void EventFeed::stream_drained(net::Stream& stream) {
   auto& follower = static_cast<Follower&>(stream);
-  if (follower.missed == 0) return;
-  follower.append(line_of({{"type", "missed"}, {"count", std::exchange(follower.missed, 0)}}));
+  if (follower.missed > 0) show_missed(follower);
 }
 
 void EventFeed::stream_dirty(net::Stream& stream) {

@@ -15,7 +15,7 @@ using event::Json;
 constexpr std::size_t kMaxLast = 1000;
 
 void require_known(const httplib::Request& req) {
-  constexpr std::string_view kKnown[] = {"service", "user", "type", "last", "follow"};
+  constexpr std::string_view kKnown[] = {"service", "user", "type", "last", "follow", "since"};
   for (const auto& [name, value] : req.params) {
     if (std::ranges::find(kKnown, name) == std::end(kKnown)) {
       throw Error(ErrorCode::kInvalidArgument,
@@ -50,11 +50,57 @@ std::size_t last_of(const httplib::Request& req, std::size_t fallback) {
   return value;
 }
 
+// Browsers that reconnect, and others that resume an event stream, send the header.
+std::string cursor_of(const httplib::Request& req) {
+  return req.has_param("since") ? req.get_param_value("since") : req.get_header_value("Last-Event-ID");
+}
+
 bool follows(const httplib::Request& req) {
   const std::string text = req.has_param("follow") ? req.get_param_value("follow") : "false";
   if (text != "true" && text != "false")
     throw Error(ErrorCode::kInvalidArgument, "follow '" + printable(text, 40) + "' must be true or false");
   return text == "true";
+}
+
+void follow(const httplib::Request& req, httplib::Response& res, ActivityFilter filter,
+            const application::ActivityLog& activity_log, EventFeed& feed) {
+  EventFeed::Request request{std::move(filter), last_of(req, 0), cursor_of(req), EventFeed::Format::kLines};
+  // Throws for a text that is no cursor while there can still be an answer.
+  if (!request.cursor.empty()) activity_log.since(request.cursor, {});
+  const bool stream = req.get_header_value("Accept").find("text/event-stream") != std::string::npos;
+  if (stream) request.format = EventFeed::Format::kEventStream;
+  res.set_header("Cache-Control", "no-store");
+  // For a client that loses the connection before its first event.
+  res.set_header("X-Sse-Cursor",
+                 request.cursor.empty() ? activity_log.cursor_of(activity_log.sequence()) : request.cursor);
+  net::HttplibApp::hand_over(req, res, stream ? "text/event-stream;charset=UTF-8" : "application/x-ndjson",
+                             [&feed, request = std::move(request)](net::HandedOverConnection connection) {
+                               feed.follow(std::move(connection.socket), std::move(connection.head), request);
+                             });
+}
+
+// With a cursor the first of the later events, without one the last ones of all.
+Json list_of(const httplib::Request& req, const ActivityFilter& filter, const application::ActivityLog& activity_log) {
+  const std::string cursor = cursor_of(req);
+  const std::size_t limit = last_of(req, cursor.empty() ? 100 : kMaxLast);
+  Json list = Json::array();
+  std::vector<application::ActivityEventRef> all;
+  if (cursor.empty()) {
+    all = activity_log.last();
+  } else {
+    application::ActivityLog::Resumed resumed = activity_log.since(cursor, filter.types);
+    all = std::move(resumed.events);
+    const std::uint64_t before = all.empty() ? activity_log.sequence() : all.front()->sequence - 1;
+    if (resumed.gap) list.push_back(gap_json(resumed, filter.matches_all(), activity_log.cursor_of(before)));
+  }
+  std::erase_if(all, [&](const application::ActivityEventRef& one) { return !filter.matches(*one); });
+  const std::size_t count = std::min(limit, all.size());
+  const auto begin = cursor.empty() ? all.end() - static_cast<std::ptrdiff_t>(count) : all.begin();
+  for (auto it = begin; it != begin + static_cast<std::ptrdiff_t>(count); ++it) {
+    list.push_back(application::to_json(**it));
+    list.back()["cursor"] = activity_log.cursor_of((*it)->sequence);
+  }
+  return {{"list", std::move(list)}};
 }
 
 }  // namespace
@@ -67,21 +113,10 @@ void add_event_routes(net::Router& router, const std::vector<application::Servic
     if (follows(req)) {
       if (feed.followers() >= EventFeed::kMaxFollowers)
         throw Error(ErrorCode::kLimitExceeded, "too many followers of events; end some first");
-      const std::size_t last = last_of(req, 0);
-      res.set_header("Cache-Control", "no-store");
-      net::HttplibApp::hand_over(req, res, "application/x-ndjson",
-                                 [&feed, filter = std::move(filter), last](net::HandedOverConnection connection) {
-                                   feed.follow(std::move(connection.socket), std::move(connection.head), filter, last);
-                                 });
+      follow(req, res, std::move(filter), activity_log, feed);
       return;
     }
-    std::vector<application::ActivityEventRef> all = activity_log.last();
-    std::erase_if(all, [&](const application::ActivityEventRef& h) { return !filter.matches(*h); });
-    const std::size_t count = std::min(last_of(req, 100), all.size());
-    Json list = Json::array();
-    for (auto it = all.end() - static_cast<std::ptrdiff_t>(count); it != all.end(); ++it)
-      list.push_back(application::to_json(**it));
-    res.set_content(event::dump_json({{"list", std::move(list)}}), "application/json");
+    res.set_content(event::dump_json(list_of(req, filter, activity_log)), "application/json");
   });
 }
 

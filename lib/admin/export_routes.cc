@@ -30,6 +30,7 @@ api::SendRequest line_of(const store::PendingMessage& message) {
   line.qos = true;
   line.key = store::import_key(store::first_id(message), message.recipient);
   line.collapse = message.collapse;
+  line.notify = message.notify;
   return line;
 }
 

@@ -57,6 +57,7 @@ store::DeadLetter dead_letter(api::SendRequest&& line) {
   message.data = std::move(line.data);
   message.data_size = message.data.size();
   message.collapse = std::move(line.collapse);
+  message.notify = line.notify;
   message.created = from_millis(line.dead->created);
   message.expires = from_millis(line.dead->expires);
   message.attempts = static_cast<std::uint32_t>(std::min<std::uint64_t>(line.dead->attempts, UINT32_MAX));
@@ -97,6 +98,7 @@ delivery::SendRequest send_request(api::SendRequest&& api_request) {
                                 std::move(api_request.collapse)};
   request.also = std::move(api_request.also);
   request.except = std::move(api_request.except);
+  request.notify = api_request.notify;
   request.original = store::original_in(request.key);
   if (!request.original.valid()) return request;
   if (request.target.names.size() > 1 || !request.also.empty())

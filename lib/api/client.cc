@@ -155,10 +155,11 @@ Json Client::list_events(const EventQuery& query) {
   return transport_->call("GET", path_with("/api/v1/events", parameters(query)));
 }
 
-void Client::follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event) {
+void Client::follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event,
+                           const std::function<void(const std::string& cursor)>& on_open) {
   QueryParameters all = parameters(query);
   all.emplace_back("follow", "true");
-  transport_->follow(path_with("/api/v1/events", all), on_event);
+  transport_->follow(path_with("/api/v1/events", all), on_event, on_open);
 }
 
 Json Client::purge_messages(const MessageQuery& query) {

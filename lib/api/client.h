@@ -132,8 +132,10 @@ class Client {
   /// Recent activity events: `{"list": […]}`, oldest first.
   Json list_events(const EventQuery& query);
   /// New activity events, one at a time, until `on_event` returns false or the server closes the response
-  /// (kUnavailable).
-  void follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event);
+  /// (kUnavailable). `on_open`, which may be empty, gets the cursor from which they begin, once the server has
+  /// accepted; empty from an older server.
+  void follow_events(const EventQuery& query, const std::function<bool(const Json&)>& on_event,
+                     const std::function<void(const std::string& cursor)>& on_open = {});
 
  private:
   std::unique_ptr<Transport> transport_;

@@ -114,7 +114,8 @@ Transport::Lines Transport::call_lines(const char* method, std::string path, std
   return {std::move(body_read), {response.headers.begin(), response.headers.end()}};
 }
 
-void Transport::follow(std::string path, const std::function<bool(const Json&)>& on_line) {
+void Transport::follow(std::string path, const std::function<bool(const Json&)>& on_line,
+                       const std::function<void(const std::string&)>& on_open) {
   if (options_.forwarder) {
     throw Error(ErrorCode::kInvalidArgument,
                 "events can be followed on one server only, not over the cluster; name it with --server");
@@ -128,6 +129,7 @@ void Transport::follow(std::string path, const std::function<bool(const Json&)>&
   request.response_handler = [&](const httplib::Response& response) {
     head.status = response.status;
     head.headers = response.headers;
+    if (response.status == 200 && on_open) on_open(response.get_header_value("X-Sse-Cursor"));
     return true;
   };
   std::string text;

@@ -48,8 +48,9 @@ class Transport {
   Lines call_lines(const char* method, std::string path, std::string body, const Headers& headers = {});
 
   /// Reads an endless response with one JSON object in each line, until `on_line` returns false or the server closes it
-  /// (kUnavailable).
-  void follow(std::string path, const std::function<bool(const Json&)>& on_line);
+  /// (kUnavailable). `on_open`, which may be empty, gets the header X-Sse-Cursor once the server has accepted.
+  void follow(std::string path, const std::function<bool(const Json&)>& on_line,
+              const std::function<void(const std::string&)>& on_open = {});
 
   /// For programs that relay requests of others: sends one with the token of this client, and passes the response on as
   /// it arrives: status and headers once, then each piece of the body, until one of the functions returns false.

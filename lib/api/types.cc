@@ -77,6 +77,7 @@ Json to_json(const SendRequest& request) {
   if (request.ttl) json["ttl"] = format_duration(*request.ttl);
   if (!request.key.empty()) json["id"] = request.key;
   if (!request.collapse.empty()) json["collapse"] = request.collapse;
+  if (request.notify) json["notify"] = true;
   if (request.wait) json["wait"] = format_duration(*request.wait);
   if (request.dead) {
     json["dead"] = {{"created", request.dead->created},
@@ -89,7 +90,7 @@ Json to_json(const SendRequest& request) {
 
 SendRequest send_request_from_json(const Json& json) {
   event::require_fields(
-      json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait", "dead", "except"},
+      json, {"service", "target", "event", "data", "qos", "ttl", "id", "collapse", "wait", "dead", "except", "notify"},
       "the request to send");
   SendRequest request;
   request.service = ServiceName(event::string_field(json, "service"));
@@ -113,6 +114,11 @@ SendRequest send_request_from_json(const Json& json) {
   }
   request.key = key_field(json, "id", request.qos);
   request.collapse = key_field(json, "collapse", request.qos);
+  request.notify = event::bool_field(json, "notify");
+  if (request.notify && !request.qos) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "notify needs qos: without it nothing is stored of which the server could report what became");
+  }
   if (const auto dead = json.find("dead"); dead != json.end()) {
     event::require_fields(*dead, {"created", "expires", "died", "attempts"}, "field 'dead'");
     const auto time = [&](const char* name) {
@@ -355,6 +361,7 @@ QueryParameters parameters(const EventQuery& query) {
   add_if_set(list, "user", query.user);
   add_if_set(list, "type", query.type);
   if (query.last) list.emplace_back("last", std::to_string(*query.last));
+  add_if_set(list, "since", query.since);
   return list;
 }
 

@@ -42,11 +42,12 @@ struct SendRequest {
   std::optional<std::chrono::milliseconds> ttl;  ///< with qos; empty: the server's default
   std::string key{};       ///< with qos; `id` in JSON: a repeated request with this key is the same message
   std::string collapse{};  ///< with qos: replaces a recipient's pending message with the same key
+  bool notify = false;     ///< with qos: the application learns what becomes of it, see DeliveryReport
   std::optional<std::chrono::milliseconds> wait{};  ///< with qos: respond when confirmed, or after this time
   std::optional<DeadLetterFields> dead{};           ///< for an import: stored as a dead letter, not sent
-  std::vector<event::Target> also{};  ///< further recipients, in `target` in JSON; a stream gets it once
-  std::string except{};               ///< without qos: clientId or clientInstanceId of streams that do not get it
-  std::string traceparent{};          ///< W3C Trace Context, a header of the request; empty: none
+  std::vector<event::Target> also{};                ///< further recipients, in `target` in JSON; a stream gets it once
+  std::string except{};       ///< without qos: clientId or clientInstanceId of streams that do not get it
+  std::string traceparent{};  ///< W3C Trace Context, a header of the request; empty: none
 };
 
 struct SendResult {
@@ -134,6 +135,7 @@ struct EventQuery {
   std::string user;
   std::string type;  ///< several types are separated by commas
   std::optional<std::uint64_t> last;
+  std::string since{};  ///< the cursor of an activity event: only later ones; empty: see `last`
 };
 
 struct Page {

@@ -7,14 +7,17 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/url.h"
+#include "store/message_row.h"
+#include "store/outbox.h"
 
 namespace sse::application {
 namespace {
 
 using event::Json;
 
-constexpr std::array<std::string_view, 9> kTypes{"connect", "disconnect", "listening", "message", "upload",
-                                                 "send",    "refused",    "occupied",  "vacated"};
+constexpr std::array<std::string_view, 14> kTypes{"connect", "disconnect", "listening", "message", "upload",
+                                                  "send",    "refused",    "occupied",  "vacated", "confirmed",
+                                                  "expired", "dead",       "deleted",   "replaced"};
 
 Json connection_fields(const hub::ConnectionInfo& info) {
   Json fields{{"user", info.identity.user.str()},
@@ -60,6 +63,7 @@ std::size_t ActivityEvent::count_bytes() const {
     for (const std::string& one : all) sum += sizeof one + one.size();
   };
   add(names);
+  if (report) sum += store::bytes_of(*report);
   if (target) add(target->names);
   for (const event::Target& further : also) {
     sum += sizeof further;
@@ -83,11 +87,31 @@ std::string_view type_name(ActivityEvent::Type type) {
 ActivityEvent::Type type_from_name(std::string_view name) {
   const auto found = std::ranges::find(kTypes, name);
   if (found == kTypes.end()) {
-    throw Error(ErrorCode::kInvalidArgument, "'" + printable(name, 40) +
-                                                 "' is not an event type; use connect, disconnect, listening, "
-                                                 "message, upload, send, refused, occupied or vacated");
+    throw Error(ErrorCode::kInvalidArgument,
+                "'" + printable(name, 40) +
+                    "' is not an event type; use connect, disconnect, listening, "
+                    "message, upload, send, refused, occupied, vacated, confirmed, expired, "
+                    "dead, deleted or replaced");
   }
   return static_cast<ActivityEvent::Type>(found - kTypes.begin());
+}
+
+ActivityEvent::Type type_of(DeliveryReport::Outcome outcome) {
+  static_assert(static_cast<int>(ActivityEvent::Type::kReplaced) - static_cast<int>(ActivityEvent::Type::kConfirmed) ==
+                static_cast<int>(DeliveryReport::Outcome::kReplaced));
+  return static_cast<ActivityEvent::Type>(static_cast<unsigned>(ActivityEvent::Type::kConfirmed) +
+                                          static_cast<unsigned>(outcome));
+}
+
+Json to_json(const DeliveryReport& report) {
+  Json json{{"id", report.id.str()},
+            {"event", report.event},
+            {"createTime", to_millis(report.created)},
+            {"attempts", report.attempts}};
+  store::put_recipient(json, report.recipient.kind, report.recipient.name);
+  if (report.original.valid()) json["originalId"] = report.original.str();
+  if (!report.key.empty()) json["key"] = report.key;
+  return json;
 }
 
 Json to_json(const ActivityEvent& activity) {
@@ -135,12 +159,23 @@ Json to_json(const ActivityEvent& activity) {
         json["listening"] = activity.target->listening;
       }
       break;
+    case ActivityEvent::Type::kConfirmed:
+    case ActivityEvent::Type::kExpired:
+    case ActivityEvent::Type::kDead:
+    case ActivityEvent::Type::kDeleted:
+    case ActivityEvent::Type::kReplaced:
+      json.update(to_json(*activity.report));
+      break;
   }
   return json;
 }
 
 bool concerns(const ActivityEvent& activity, const UserId& user) {
   if (activity.connection) return activity.connection->identity.user == user;
+  if (activity.report) {
+    const Recipient& recipient = activity.report->recipient;
+    return names_user({recipient.kind, {recipient.name}}, user);
+  }
   if (!activity.target) return false;
   return names_user(*activity.target, user) ||
          std::ranges::any_of(activity.also, [&](const event::Target& further) { return names_user(further, user); });

@@ -12,6 +12,7 @@
 #include "event/json.h"
 #include "event/target.h"
 #include "hub/connection.h"
+#include "sse-server/delivery_report.h"
 
 namespace sse::application {
 
@@ -26,7 +27,13 @@ struct ActivityEvent {
     kSend,
     kRefused,
     kOccupied,
-    kVacated
+    kVacated,
+    // Of a DeliveryReport, in the order of its outcomes.
+    kConfirmed,
+    kExpired,
+    kDead,
+    kDeleted,
+    kReplaced
   };
 
   /// Names stored per send; a send may have ten thousand.
@@ -37,7 +44,7 @@ struct ActivityEvent {
   std::size_t bytes = 0;       ///< approximate memory use; set by ActivityLog, so that queues can limit bytes
   WallTime time;
   ServiceName service;
-  /// For all types except kSend, kOccupied and kVacated; of kRefused without an id.
+  /// For all types except kSend, kOccupied, kVacated and those of a report; of kRefused without an id.
   std::optional<hub::ConnectionInfo> connection;
 
   std::string reason{};  ///< kDisconnect: `client-closed`, …; kRefused: `invalid-token`, …
@@ -55,6 +62,7 @@ struct ActivityEvent {
   std::uint64_t message = 0;  ///< kSend: its id
   std::uint64_t delivered = 0;
   std::uint64_t pending = 0;
+  std::shared_ptr<const DeliveryReport> report{};  ///< kConfirmed to kReplaced
 
   /// How long the connection has been or was open.
   std::chrono::milliseconds age() const;
@@ -65,16 +73,24 @@ struct ActivityEvent {
 /// Shared, because several listeners use one event, each at its own pace.
 using ActivityEventRef = std::shared_ptr<const ActivityEvent>;
 
-/// `connect`, `disconnect`, `listening`, `message`, `upload`, `send`, `refused`, `occupied`, `vacated`.
+/// `connect`, `disconnect`, `listening`, `message`, `upload`, `send`, `refused`, `occupied`, `vacated`, `confirmed`,
+/// `expired`, `dead`, `deleted`, `replaced`.
 std::string_view type_name(ActivityEvent::Type type);
 /// Inverse of type_name. Throws Error(kInvalidArgument) that lists the names.
 ActivityEvent::Type type_from_name(std::string_view name);
 
+/// The type of the activity event that shows a report with this outcome.
+ActivityEvent::Type type_of(DeliveryReport::Outcome outcome);
+
+/// The form of a report in the admin API and in calls of the hook: of the message its id, event, recipient, key and
+/// times; tokens masked.
+event::Json to_json(const DeliveryReport& report);
+
 /// The form in the admin API: one line, without contents, tokens masked.
 event::Json to_json(const ActivityEvent& activity);
 
-/// True when the event concerns `user`: a connection of that user, or a send to the user's id (among the first
-/// ActivityEvent::kMaxNames names).
+/// True when the event concerns `user`: a connection of that user, a send to the user's id (among the first
+/// ActivityEvent::kMaxNames names), or a report of a message for it.
 bool concerns(const ActivityEvent& activity, const UserId& user);
 
 }  // namespace sse::application

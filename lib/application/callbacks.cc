@@ -114,7 +114,8 @@ CallbackListener::CallbackListener(Callbacks callbacks, observe::Registry& metri
     : callbacks_(std::move(callbacks)),
       dropped_(
           metrics.counter("sse_callbacks_dropped_total", "Activity events dropped because callbacks were too slow")) {
-  if (callbacks_.connected || callbacks_.disconnected || callbacks_.listening_changed || wants_channels()) {
+  if (callbacks_.connected || callbacks_.disconnected || callbacks_.listening_changed || wants_channels() ||
+      callbacks_.settled) {
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), "sse-callbacks");
       work();
@@ -134,6 +135,12 @@ bool CallbackListener::is_wanted(ActivityEvent::Type type) const {
       return static_cast<bool>(callbacks_.channel_occupied);
     case ActivityEvent::Type::kVacated:
       return static_cast<bool>(callbacks_.channel_vacated);
+    case ActivityEvent::Type::kConfirmed:
+    case ActivityEvent::Type::kExpired:
+    case ActivityEvent::Type::kDead:
+    case ActivityEvent::Type::kDeleted:
+    case ActivityEvent::Type::kReplaced:
+      return static_cast<bool>(callbacks_.settled);
     default:
       return false;
   }
@@ -142,6 +149,7 @@ bool CallbackListener::is_wanted(ActivityEvent::Type type) const {
 void CallbackListener::call(const ActivityEvent& activity) const {
   const ServiceName& service = activity.service;
   const WallTime time = activity.time;
+  if (activity.report) return callbacks_.settled(*activity.report);
   if (!activity.connection) {
     const bool occupied = activity.type == ActivityEvent::Type::kOccupied;
     const ChannelName channel(activity.channel);

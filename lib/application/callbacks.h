@@ -20,7 +20,7 @@ std::unique_ptr<auth::Authenticator> make_callback_authenticator(const Callbacks
 /// Answers with the callbacks; 404 to what has none.
 std::unique_ptr<Application> make_callback_application(const Callbacks& callbacks);
 
-/// Runs the last five callbacks on its own thread.
+/// Runs the last six callbacks on its own thread.
 class CallbackListener final : public ActivityListener {
  public:
   CallbackListener(Callbacks callbacks, observe::Registry& metrics);

@@ -177,6 +177,7 @@ Json to_json(const store::PendingMessage& message, bool with_data) {
   Json json = store::row_of(message);
   if (with_data) json["data"] = message.data;
   if (!message.collapse.empty()) json["collapse"] = message.collapse;
+  if (message.notify) json["notify"] = true;
   return json;
 }
 

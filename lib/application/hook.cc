@@ -127,6 +127,7 @@ HookCaller::HookCaller(HookOptions options, std::string server_id, observe::Regi
                                  {0.001, 0.005, 0.025, 0.1, 0.5, 1, 5, 30})),
       requests_(options_.url, "--hook", options_.timeout, *options_.clock),
       notifications_(options_.url, "--hook", options_.timeout, *options_.clock),
+      reports_(options_.url, "--hook", options_.timeout, *options_.clock),
       secret_(options_.secret) {}
 
 void HookCaller::set_secret(std::string secret) {
@@ -137,6 +138,7 @@ void HookCaller::set_secret(std::string secret) {
 void HookCaller::stop() {
   requests_.stop();
   notifications_.stop();
+  reports_.stop();
 }
 
 net::HttpCaller::Answer HookCaller::call(const std::string& type, const std::string& delivery, WallTime time, Json body,
@@ -147,6 +149,11 @@ net::HttpCaller::Answer HookCaller::call(const std::string& type, const std::str
 net::HttpCaller::Answer HookCaller::notify(const std::string& type, const std::string& delivery, WallTime time,
                                            Json body) {
   return send_json(notifications_, type, delivery, time, std::move(body), {});
+}
+
+net::HttpCaller::Answer HookCaller::report(const std::string& type, const std::string& delivery, WallTime time,
+                                           Json body) {
+  return send_json(reports_, type, delivery, time, std::move(body), {});
 }
 
 net::HttpCaller::Answer HookCaller::send_json(net::HttpCaller& http, const std::string& type,

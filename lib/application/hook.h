@@ -27,7 +27,8 @@ struct HookOptions {
 /// The client of the application's hook: signs and sends calls, counts them and logs failures (rate-limited). Thread
 /// safe.
 ///
-/// A call is a POST of a JSON object whose `type` is connect, disconnect, listening, message or upload. Its headers:
+/// A call is a POST of a JSON object whose `type` is connect, disconnect, listening, message or upload, or the outcome
+/// of a delivery report. Its headers:
 ///   - `traceparent` and `tracestate` of the page's request, if it has valid ones (W3C Trace Context);
 ///   - `X-Sse-Event`: the type, `X-Sse-Delivery`: an id that stays the same when a notification is repeated;
 ///   - with a secret, `X-Sse-Timestamp`: seconds since 1970 and `X-Sse-Signature`: `sha256=` and the hexadecimal
@@ -48,10 +49,14 @@ class HookCaller {
                                           const TraceHeaders& trace = {});
   /// As call(), for notifications, which no page waits for: they continue after stop_requests().
   net::HttpCaller::Answer notify(const std::string& type, const std::string& delivery, WallTime time, event::Json body);
+  /// As notify(), for delivery reports: until stop_reports().
+  net::HttpCaller::Answer report(const std::string& type, const std::string& delivery, WallTime time, event::Json body);
   /// Replaces the secret that signs calls.
   void set_secret(std::string secret) EXCLUDES(mutex_);
   /// Ends calls that pages wait for; later ones fail immediately.
   void stop_requests() { requests_.stop(); }
+  /// Ends calls of report(); later ones fail immediately.
+  void stop_reports() { reports_.stop(); }
   /// Ends all calls.
   void stop();
 
@@ -74,6 +79,7 @@ class HookCaller {
   observe::Histogram& seconds_;
   net::HttpCaller requests_;
   net::HttpCaller notifications_;
+  net::HttpCaller reports_;
   observe::LogThrottle log_throttle_{std::chrono::seconds(5)};
 
   Mutex mutex_;

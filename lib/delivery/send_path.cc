@@ -18,16 +18,36 @@ double seconds_since(SteadyTime begin, const Clock& clock) {
   return std::chrono::duration<double>(clock.steady_now() - begin).count();
 }
 
-std::vector<SendOutcome> validated(const std::vector<SendRequest>& requests, const store::MessageRepository& repository) {
+void require_reports(const SendRequest& request, bool reports) {
+  if (!request.notify) return;
+  if (!request.qos) {
+    throw Error(ErrorCode::kInvalidArgument,
+                "notify needs qos: without it nothing is stored of which the server could report what became");
+  }
+  if (!reports) {
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "notify is not possible here: the messages are in a store of the program's own, which makes no delivery "
+        "reports; send without it");
+  }
+}
+
+void require_unions(const SendRequest& request, const store::MessageRepository& repository) {
+  if (!request.qos || request.also.empty() || repository.stores_unions()) return;
+  throw Error(
+      ErrorCode::kInvalidArgument,
+      "with qos a send has recipients of one kind here, because the message repository of this server stores no "
+      "others; send to users and to tokens in a request each");
+}
+
+std::vector<SendOutcome> validated(const std::vector<SendRequest>& requests, const store::MessageRepository& repository,
+                                   bool reports) {
   std::vector<SendOutcome> outcomes(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     try {
       event::validate({requests[i].event, requests[i].data, "", std::nullopt});
-      if (requests[i].qos && !requests[i].also.empty() && !repository.stores_unions()) {
-        throw Error(ErrorCode::kInvalidArgument,
-                    "with qos a send has recipients of one kind here, because the message repository of this server "
-                    "stores no others; send to users and to tokens in a request each");
-      }
+      require_unions(requests[i], repository);
+      require_reports(requests[i], reports);
     } catch (const Error& e) {
       outcomes[i].refusal = {e.code(), e.what()};
     }
@@ -56,7 +76,7 @@ class SendPath::Batch final : public Publication {
         begin(by.clock_.steady_now()),
         waits(waiting),
         requests(std::move(what)),
-        outcomes(validated(requests, by.repository_)),
+        outcomes(validated(requests, by.repository_, by.options_.reports)),
         done_(std::move(then)) {}
   ~Batch() override {
     if (!waits || !done_) return;
@@ -275,20 +295,20 @@ void SendPath::publish(std::shared_ptr<Batch> batch, DeliveryOrder::Place place)
 
 store::NewMessage SendPath::message_of(SendRequest&& request) const {
   const WallTime now = clock_.wall_now();
-  return {options_.service,
-          std::move(request.target),
-          std::move(request.event),
-          std::move(request.data),
-          now,
-          now + ttl_of(request),
-          std::move(request.key),
-          std::move(request.collapse),
-          request.original,
-          MessageId(),
-          request.awaited,
-          0,
-          0,
-          std::move(request.also)};
+  store::NewMessage message{options_.service,
+                            std::move(request.target),
+                            std::move(request.event),
+                            std::move(request.data),
+                            now,
+                            now + ttl_of(request),
+                            std::move(request.key),
+                            std::move(request.collapse),
+                            request.original,
+                            MessageId(),
+                            request.awaited};
+  message.also = std::move(request.also);
+  message.notify = request.notify;
+  return message;
 }
 
 void SendPath::note_stored(store::AddOutcome&& added, WallTime created, SendOutcome& outcome) {

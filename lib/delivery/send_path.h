@@ -32,6 +32,7 @@ class SendPath {
     std::chrono::milliseconds ttl{};  ///< of requests without one
     bool in_cluster = false;          ///< whether other nodes get the events, too
     bool resumable = false;           ///< with a history
+    bool reports = false;             ///< whether the store makes delivery reports, for SendRequest::notify
     /// Called after every send, on the thread that completes it, without the data. May be empty; must be quick.
     std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
   };

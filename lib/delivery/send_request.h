@@ -27,6 +27,7 @@ struct SendRequest {
   std::vector<event::Target> also{};    ///< further recipients, with qos users and tokens; a stream gets the event once
   std::string except{};                 ///< without qos: clientId or clientInstanceId of streams that do not get it
   std::optional<TraceContext> trace{};  ///< of the request
+  bool notify = false;                  ///< with qos: see DeliveryReport
 };
 
 using sse::SendOutcome;

@@ -18,8 +18,8 @@ hub::HubOptions hub_options(const SenderOptions& options) {
 }
 
 SendPath::Options path_options(const SenderOptions& options) {
-  return {options.hub.service, options.ttl, options.remote_nodes != nullptr, options.history.events != 0,
-          options.on_sent};
+  return {options.hub.service,         options.ttl,     options.remote_nodes != nullptr,
+          options.history.events != 0, options.reports, options.on_sent};
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ struct SenderOptions {
   std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
   store::AttemptLog* attempts = nullptr;  ///< outlives the sender; null: attempts are not counted
   HistoryOptions history;
+  bool reports = false;  ///< whether the store makes delivery reports (store::Outbox), for SendRequest::notify
 };
 
 /// Sends events to the connections of one service. Messages accepted with qos are delivered at least once: the sender

@@ -63,8 +63,8 @@ FrameRef Frame::alias(std::string_view own_channel, TargetKind recipient) const 
   retain();
   void* memory = ::operator new(2 * sizeof(Frame) + own_channel.size());
   const bool has_own = !own_channel.empty();
-  auto* const plain = new (memory)
-      Frame(bytes_, size_, message_, recipient, false, this, has_own ? own_channel.size() : channel_size_);
+  auto* const plain =
+      new (memory) Frame(bytes_, size_, message_, recipient, false, this, has_own ? own_channel.size() : channel_size_);
   const Frame& chunk = view(true);
   Frame* const other = new (plain + 1) Frame(chunk.bytes_, chunk.size_, message_, recipient, true, nullptr);
   plain->has_own_channel_ = has_own;

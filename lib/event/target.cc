@@ -115,7 +115,8 @@ void require_storable(const Recipients& recipients) {
   if (!recipients.also.empty() &&
       !(is_person(recipients.target.kind) &&
         std::ranges::all_of(recipients.also, [](const Target& one) { return is_person(one.kind); }))) {
-    bad("with qos a send to several kinds of recipients is for users and tokens only, because the message is stored for "
+    bad("with qos a send to several kinds of recipients is for users and tokens only, because the message is stored "
+        "for "
         "each of them until it is confirmed; send to the others without qos, or in a request of their own");
   }
   if (!recipients.except.empty()) {

@@ -16,10 +16,10 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "event/target.h"
-#include "hub/message_recipients.h"
 #include "hub/client_key.h"
 #include "hub/in_flight.h"
 #include "hub/index.h"
+#include "hub/message_recipients.h"
 
 namespace sse::hub {
 

@@ -78,8 +78,7 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
 // not have named: for a channel that the stream is in, or, one of `several`, for its user or token.
 bool Shard::has_for_other(const Connection& connection, const event::Frame& frame, bool several,
                           const std::vector<MessageId>& carried) const {
-  const bool in_its_channel =
-      frame.recipient() == TargetKind::kChannel && in_channel(connection, frame.channel());
+  const bool in_its_channel = frame.recipient() == TargetKind::kChannel && in_channel(connection, frame.channel());
   if (!in_its_channel && (!several || frame.recipient() == TargetKind::kChannel)) return false;
   if (std::ranges::binary_search(carried, frame.message())) return true;
   const InFlight* log = acks_.in_flight(connection);

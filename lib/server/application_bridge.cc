@@ -90,6 +90,7 @@ void check_application_options(const ServerOptions& options) {
     if (options.forward_uploads) bad("--hook-uploads applies to hook calls; it needs --hook");
   }
   if (options.hook_queue == 0) bad("--hook-queue must be at least 1");
+  if (options.outbox_limit == 0) bad("--outbox-limit must be at least 1");
   if (options.hook_threads == 0) bad("--hook-threads must be at least 1");
   if (options.max_upload.count() == 0) bad("--max-upload must be more than 0");
   if (!options.upload_folder.empty()) {

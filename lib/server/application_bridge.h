@@ -26,6 +26,8 @@ class ApplicationBridge {
   /// Whether the application wants to know which channels are occupied.
   bool wants_channels() const { return tells_hook_channels_ || callbacks_.wants_channels(); }
   application::Bulkheads& bulkheads() { return bulkheads_; }
+  /// Null: there is none.
+  application::HookCaller* hook() { return hook_.get(); }
   /// Reads the hook's secret again. Throws Error and keeps the old secret if that fails.
   void reload();
   /// Ends requests that wait for the application. Call before the loops of the HTTP fronts stop.

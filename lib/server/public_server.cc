@@ -31,6 +31,7 @@ delivery::SendRequest internal(SendRequest request) {
   out.collapse = std::move(request.collapse);
   out.local = request.local;
   out.trace = parse_traceparent(request.traceparent);
+  out.notify = request.notify;
   return out;
 }
 

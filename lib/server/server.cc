@@ -65,6 +65,10 @@ Server::Impl::Impl(ServerOptions options, std::unique_ptr<auth::Authenticator> a
   check_channel_rules(options_.channel_rules);
   check_publish_rules(options_.publish_rules);
   stores_ = std::make_unique<Stores>(options_, server_id_, *ids_, metrics_);
+  if (stores_->outbox() != nullptr) {
+    reports_ = std::make_unique<DeliveryReports>(*stores_->outbox(), application_bridge_->activity_log(),
+                                                 application_bridge_->hook(), metrics_, clock_);
+  }
   if (cluster_) cluster_->share(*stores_);
   metrics_.gauge_callback("sse_pending_messages", "(message, recipient) pairs not confirmed",
                           [this] { return static_cast<double>(stores_->messages().size()); });
@@ -130,6 +134,7 @@ void Server::Impl::open_services() {
     sender.remote_nodes = cluster_ ? &cluster_->gateway() : nullptr;
     sender.hub.in_cluster = cluster_ != nullptr;
     sender.attempts = stores_->attempts();
+    sender.reports = stores_->outbox() != nullptr;
     sender.hub.observer = &activity_log;
     sender.hub.presence = presence_.get();
     sender.hub.reports_occupied = application_bridge_->wants_channels();
@@ -246,6 +251,7 @@ void Server::Impl::start() {
   public_.start();
   if (canary_) canary_->start();
   maintenance_->start(admin_.loop());
+  if (reports_) reports_->start();
 }
 
 void Server::Impl::stop() {
@@ -277,6 +283,7 @@ void Server::Impl::stop() {
   admin_.stop_loop();
   for (const auto& loop : loops_) loop->stop();
   presence_->stop();
+  if (reports_) reports_->stop();
   application_bridge_->stop();
 }
 

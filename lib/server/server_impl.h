@@ -24,6 +24,7 @@
 #include "server/canary.h"
 #include "server/canary_streams.h"
 #include "server/cluster_node.h"
+#include "server/delivery_reports.h"
 #include "server/drainer.h"
 #include "server/listeners.h"
 #include "server/maintenance.h"
@@ -97,6 +98,7 @@ class Server::Impl {
   net::ByteBudget body_disk_;
   const NodeFacts facts_{services_, metrics_, draining_, clock_.wall_now(), [this] { return url(); }};
   std::unique_ptr<Stores> stores_;
+  std::unique_ptr<DeliveryReports> reports_;  // null: the store makes none
   std::unique_ptr<store::TicketStore> ticket_store_;
   std::unique_ptr<auth::Tickets> tickets_;
   // Null without a cluster. It outlives the loops, whose tasks may hold events in transit to other nodes.

@@ -19,6 +19,8 @@ store::StoreLimits limits_of(const ServerOptions& options) {
   limits.total = options.qos_max_total;
   limits.total_bytes = options.qos_max_total_bytes;
   limits.dead = options.qos_max_dead;
+  // Without a hook there is nobody to be told later.
+  if (!options.hook.empty()) limits.outbox = options.outbox_limit;
   return limits;
 }
 
@@ -105,6 +107,7 @@ void Stores::set(std::unique_ptr<Repository> repository) {
   catalog_ = repository.get();
   dead_letters_ = repository.get();
   attempts_ = repository.get();
+  outbox_ = repository.get();
   repository_ = std::move(repository);
 }
 

@@ -12,6 +12,7 @@
 #include "store/absent_stores.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/outbox.h"
 #include "store/write_probe.h"
 
 namespace sse::server {
@@ -33,6 +34,9 @@ class Stores {
   store::MessageCatalog& catalog() const { return *catalog_; }
   store::DeadLetters& dead_letters() const { return *dead_letters_; }
   store::AttemptLog* attempts() const { return attempts_; }
+  /// The delivery reports of this node; in a mesh each node has those of its messages. Null when the program's own
+  /// repository makes none.
+  store::Outbox* outbox() const { return outbox_; }
   /// Null when no thread of its own writes the store of this node.
   store::WriteProbe* write_probe() const { return write_probe_; }
 
@@ -50,6 +54,7 @@ class Stores {
   store::DeadLetters* dead_letters_ = nullptr;
   store::AttemptLog* attempts_ = nullptr;
   store::WriteProbe* write_probe_ = nullptr;
+  store::Outbox* outbox_ = nullptr;  ///< as write_probe_, of own_ in a mesh
 };
 
 }  // namespace sse::server

@@ -10,6 +10,7 @@
 
 #include "sse-server/authenticator.h"
 #include "sse-server/connection.h"
+#include "sse-server/delivery_report.h"
 #include "sse-server/error.h"
 #include "sse-server/ids.h"
 #include "sse-server/units.h"
@@ -146,9 +147,9 @@ struct ChannelEvent {
 /// The functions with which a C++ program handles its pages. Each may be empty.
 ///
 /// Threads: `authenticate`, `connect`, `subscribe`, `publish`, `may_query`, `message` and `upload` run on worker
-/// threads, several at once, and may block. `connected`, `disconnected`, `listening_changed`, `channel_occupied` and
-/// `channel_vacated` run one at a time, in the order of the events, on a separate thread: one that blocks delays only
-/// the next ones. When 10,000 are queued, new ones are dropped, counted
+/// threads, several at once, and may block. `connected`, `disconnected`, `listening_changed`, `channel_occupied`,
+/// `channel_vacated` and `settled` run one at a time, in the order of the events, on a separate thread: one that blocks
+/// delays only the next ones. When 10,000 are queued, new ones are dropped, counted
 /// (`sse_callbacks_dropped_total`) and logged. None runs on a loop thread, so all may use the server (send, query,
 /// close); none may destroy or stop it.
 ///
@@ -183,6 +184,9 @@ struct Callbacks {
   std::function<void(const ChannelEvent&)> channel_occupied{};
   /// A channel has no stream any more.
   std::function<void(const ChannelEvent&)> channel_vacated{};
+  /// A recipient no longer has a message pending that was sent with SendRequest::notify. At most once, while the
+  /// process lives; in a cluster on the node that removed the message, which need not be the one that sent it.
+  std::function<void(const DeliveryReport&)> settled{};
 };
 
 }  // namespace sse

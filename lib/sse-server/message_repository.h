@@ -57,6 +57,9 @@ struct NewMessage {
   /// Further recipients of the message, of other kinds than `target` and each other: of users and tokens. Each name is
   /// tracked as its own recipient. Empty unless MessageRepository::stores_unions().
   std::vector<Target> also{};
+  /// Each recipient that no longer has it pending causes a DeliveryReport. Only the repositories of this library get
+  /// it.
+  bool notify = false;
 };
 
 /// A message one recipient has not confirmed yet.
@@ -74,6 +77,7 @@ struct PendingMessage {
   MessageId original{};         ///< first id if imported or requeued, read with `data`; see NewMessage
   std::uint32_t attempts = 0;   ///< deliveries counted, see AttemptLog
   bool damaged = false;         ///< the data fails its checksum; only checked where `data` is read
+  bool notify = false;          ///< NewMessage::notify, read with `data` by MessageCatalog
 };
 
 /// The id of a message before it was imported or requeued from the dead letters.

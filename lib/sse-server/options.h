@@ -112,6 +112,7 @@ struct ServerOptions {
   std::string hook;                              ///< URL of the application; empty: none
   std::chrono::milliseconds hook_timeout{5000};  ///< of one call
   std::size_t hook_queue = 10'000;               ///< maximum of queued notifications
+  std::size_t outbox_limit = 100'000;            ///< delivery reports that wait for the hook; the oldest are dropped
   std::size_t hook_threads = 32;                 ///< maximum of requests of each kind waiting for the application
   std::string hook_secret_file;                  ///< the first line is the secret that signs the calls
   bool forward_uploads = false;                  ///< to the hook as multipart/form-data instead of by path

@@ -22,7 +22,8 @@ struct SendRequest {
   std::string collapse{};            ///< with qos: replaces the pending message with the same collapse key
   bool local = false;                ///< in a cluster: only to streams of this node
   /// Further recipients, none of them kAll; with qos only users and tokens in all targets. A stream that several of the
-  /// targets reach gets the event once, and confirms a message for all of them. `listening` is the same in all targets, and those of kChannel have the same `of_tenant`.
+  /// targets reach gets the event once, and confirms a message for all of them. `listening` is the same in all targets,
+  /// and those of kChannel have the same `of_tenant`.
   std::vector<Target> also{};
   /// Without qos: the `clientId` of a client (all pages of a browser have the same), or the `clientInstanceId` of one
   /// of its pages, whose streams do not get the event, neither now nor when they resume; empty: all get it.
@@ -30,6 +31,9 @@ struct SendRequest {
   /// The trace of the caller, W3C Trace Context, as the header `traceparent`: the log names it when the event is sent
   /// and delivered. One that is invalid is ignored; empty: none.
   std::string traceparent{};
+  /// With qos: Callbacks::settled and the hook learn what becomes of it, a DeliveryReport for each recipient. Refused
+  /// with kInvalidArgument where the program's own repository stores the messages.
+  bool notify = false;
 };
 
 /// The result of a send.

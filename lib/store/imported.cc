@@ -19,6 +19,10 @@ std::string import_key(MessageId original, const Recipient& recipient) {
          to_hex(std::span(digest).first<kBytes>());
 }
 
+std::string sender_key(const std::string& key) {
+  return key.starts_with(kImportPrefix) ? "" : key;
+}
+
 MessageId original_in(std::string_view key) {
   if (!key.starts_with(kImportPrefix)) return {};
   key.remove_prefix(kImportPrefix.size());

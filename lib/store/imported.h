@@ -16,6 +16,9 @@ inline constexpr std::string_view kImportPrefix = "import/";
 /// The key of the message whose first id is `original`.
 std::string import_key(MessageId original, const Recipient& recipient);
 
+/// The key that the sender of a message chose; empty for an imported message.
+std::string sender_key(const std::string& key);
+
 /// The first id in the key of an imported message; not valid for any other key.
 MessageId original_in(std::string_view key);
 

@@ -9,14 +9,17 @@
 
 namespace sse::store {
 
-/// The limits of a repository; a message that exceeds one is refused. 0 means no limit, except for the dead letters.
+/// The limits of a repository; a message that exceeds one is refused. 0 means no limit, except for the dead
+/// letters and the outbox.
 struct StoreLimits {
-  std::uint64_t per_recipient = 10'000;  ///< messages pending for one recipient
-  ByteCount bytes_per_recipient{};       ///< their data
-  std::uint64_t total = 0;               ///< (message, recipient) pairs pending
-  ByteCount total_bytes{};               ///< data of all messages, each counted once
-  std::uint64_t dead = 10'000;           ///< dead letters; the oldest are deleted first
-  ByteCount dead_bytes = mebibytes(64);  ///< their data
+  std::uint64_t per_recipient = 10'000;    ///< messages pending for one recipient
+  ByteCount bytes_per_recipient{};         ///< their data
+  std::uint64_t total = 0;                 ///< (message, recipient) pairs pending
+  ByteCount total_bytes{};                 ///< data of all messages, each counted once
+  std::uint64_t dead = 10'000;             ///< dead letters; the oldest are deleted first
+  ByteCount dead_bytes = mebibytes(64);    ///< their data
+  std::uint64_t outbox = 0;                ///< delivery reports stored; the oldest are dropped first
+  ByteCount outbox_bytes = mebibytes(64);  ///< of them
 };
 
 /// The current use that is checked against the limits.

@@ -64,7 +64,7 @@ nonsense --hook-secret-file "$scratch/none"
 refused 2 --hook --hook-uploads multipart
 nonsense --upload-dir "$scratch/missing"
 nonsense --max-upload 0
-for option in --hook-queue --hook-threads; do nonsense "$option" 0; done
+for option in --hook-queue --hook-threads --outbox-limit; do nonsense "$option" 0; done
 refused 2 --hook-timeout --hook http://127.0.0.1:1/ --hook-timeout 1ms
 refused 2 "$scratch/none" --hook http://127.0.0.1:1/ --hook-secret-file "$scratch/none"
 nonsense --admin 127.0.0.1:0

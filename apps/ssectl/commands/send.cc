@@ -32,6 +32,7 @@ struct Options {
   std::string ttl;
   std::string key;
   std::string collapse;
+  bool notify = false;
   std::string wait;
   std::string except;
   std::string traceparent;
@@ -71,6 +72,7 @@ api::SendRequest request_from(const Options& options, const Context& context) {
   if (!options.wait.empty()) request.wait = duration_option("--wait", options.wait);
   request.key = options.key;
   request.collapse = options.collapse;
+  request.notify = options.notify;
   request.traceparent = options.traceparent;
   request.data = data_from(options, context);
   // JSON would replace invalid bytes with a replacement character.
@@ -120,6 +122,7 @@ int run_lines(const Options& options, Context& context) {
     defaults.fields["ttl"] = options.ttl;
   }
   if (!options.collapse.empty()) defaults.fields["collapse"] = options.collapse;
+  if (options.notify) defaults.fields["notify"] = true;
   if (!options.except.empty()) defaults.fields["except"] = options.except;
   if (!options.key.empty()) {
     throw Error(ErrorCode::kInvalidArgument,
@@ -191,6 +194,9 @@ Run declare_send(cli::App& app) {
   app.add_option("--collapse", options->collapse,
                  "With --qos: replaces the pending message with this key of each recipient")
       .type_name("KEY")
+      .needs(qos);
+  app.add_flag("--notify", options->notify,
+               "With --qos: the hook and 'ssectl events' learn what becomes of it, for each recipient")
       .needs(qos);
   app.add_option("--wait", options->wait,
                  "With --qos: wait at most this long for the confirmations; exits with 1 if one is missing")

@@ -157,8 +157,8 @@ std::string bulk_line(std::string_view line, const LineDefaults& defaults) {
   api::Json request = event::parse_json(line, "the line");
   if (!request.is_object()) throw Error(ErrorCode::kInvalidArgument, "the line is not a JSON object");
   for (const auto& [name, value] : defaults.fields.items()) {
-    // A ttl and a collapse key need qos, which the line may have switched off.
-    const bool needs_qos = name == "ttl" || name == "collapse";
+    // These need qos, which the line may have switched off.
+    const bool needs_qos = name == "ttl" || name == "collapse" || name == "notify";
     if (!request.contains(name) && (!needs_qos || request.value("qos", api::Json()) != false)) request[name] = value;
   }
   // Checks the request like the server would, without a round trip. JSON would replace invalid UTF-8 with replacement

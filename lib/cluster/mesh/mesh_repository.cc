@@ -199,11 +199,8 @@ void MeshRepository::apply_newer_replacements(std::span<const store::NewMessage>
     const store::NewMessage& message = messages[i];
     if (message.collapse.empty() || outcomes[i].refusal || outcomes[i].repeated) continue;
     for (Recipient& recipient : store::recipients_of(message)) {
-      fresh.push_back({message.service,
-                       std::move(recipient),
-                       message.collapse,
-                       message.original.valid() ? message.original : outcomes[i].id,
-                       i});
+      fresh.push_back({message.service, std::move(recipient), message.collapse,
+                       message.original.valid() ? message.original : outcomes[i].id, i});
     }
   }
   const std::vector<MessageId> newer = replace_older_everywhere(fresh);

@@ -55,7 +55,7 @@ RedisLinkOptions named_link(RedisLinkOptions options, const char* name) {
 RedisRepository::RedisRepository(Options options, std::chrono::milliseconds timeout)
     : options_(std::move(options)),
       prefix_(options_.prefix + "pending:"),
-      scripts_(std::make_unique<const Scripts>()),
+      scripts_(std::make_unique<const Scripts>(options_.limits)),
       link_(named_link(options_.link, "sse-pending"), RedisLink::Mode::kCommands, nullptr),
       add_link_(add_link_options(), RedisLink::Mode::kCommands, nullptr),
       replication_(add_link_, replication_options(options_)),
@@ -227,7 +227,7 @@ void RedisRepository::run() {
 
 // Empties `batch` once its confirmations are written.
 void RedisRepository::work(std::vector<Confirmation>& batch, SteadyTime& next_look) {
-  if (!batch.empty()) drop(batch);
+  if (!batch.empty()) drop(batch, store::DeliveryReport::Outcome::kConfirmed);
   batch.clear();
   try {
     if (repair_ != Repair::kNone) repair_step();
@@ -243,16 +243,17 @@ void RedisRepository::work(std::vector<Confirmation>& batch, SteadyTime& next_lo
   next_look = clock().steady_now() + options_.look;
 }
 
-std::uint64_t RedisRepository::drop(const std::vector<Confirmation>& pairs) {
-  std::vector<std::string> arguments;
+std::uint64_t RedisRepository::drop(const std::vector<Confirmation>& pairs, store::DeliveryReport::Outcome outcome) {
+  std::vector<std::string> arguments{std::string(store::outcome_name(outcome))};
   for (const Confirmation& one : pairs) {
     arguments.push_back(one.recipient);
     arguments.push_back(one.name);
     arguments.push_back(member_of(one.id));
   }
   const RedisReply reply = run_script(scripts_->drop, std::move(arguments));
-  if (reply.list.size() != 2) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to a confirmation");
+  if (reply.list.size() != 3) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to a confirmation");
   size_.store(integer(reply.list[1]), std::memory_order_relaxed);
+  take_reports(reply.list[2]);
   return integer(reply.list[0]);
 }
 
@@ -279,11 +280,12 @@ void RedisRepository::note_attempts(const ServiceName& service, std::span<const 
 void RedisRepository::look() {
   const std::int64_t asked = to_millis(options_.link.clock->wall_now());
   const RedisReply reply = run_script(scripts_->look, {random_epoch()});
-  if (reply.list.size() != 3) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to a query of its state");
+  if (reply.list.size() != 4) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to a query of its state");
   if (std::abs(reply.list[2].integer / 2) >= kNoTime / 2) throw Error(ErrorCode::kIo, "Redis sent an invalid time");
   const std::int64_t ahead = reply.list[2].integer - (asked + to_millis(clock().wall_now())) / 2;
   ahead_.store(std::abs(ahead) < kSameClock ? 0 : ahead, std::memory_order_relaxed);
   const std::string& epoch = reply.list[1].text;
+  waiting_reports_.store(integer(reply.list[3]), std::memory_order_relaxed);
   const std::uint64_t before = size_.exchange(integer(reply.list[0]), std::memory_order_relaxed);
   if (!epoch_.empty() && epoch_ != epoch) {
     report("Redis at " + options_.link.address.str() + " has lost its data: about " + std::to_string(before) +
@@ -346,8 +348,9 @@ std::uint64_t RedisRepository::expire(WallTime now) {
       report(std::string("messages that expire leave no dead letters now: ") + e.what());
       continue;
     }
-    if (reply.list.size() < 3) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to an expiry");
-    withdrawals_.report(withdrawn_in(reply.list, 3, reply.list.size(), Withdrawn::Why::kExpired));
+    if (reply.list.size() < 4) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to an expiry");
+    take_reports(reply.list[3]);
+    withdrawals_.report(withdrawn_in(reply.list, 4, reply.list.size(), Withdrawn::Why::kExpired));
     pairs += integer(reply.list[1]);
     size_.store(integer(reply.list[2]), std::memory_order_relaxed);
     if (integer(reply.list[0]) < kScanPage) break;

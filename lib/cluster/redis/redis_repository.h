@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/mutex.h"
@@ -18,6 +19,7 @@
 #include "cluster/redis/redis_script.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/outbox.h"
 #include "store/repository_abilities.h"
 #include "store/settlements.h"
 #include "store/store_limits.h"
@@ -45,6 +47,7 @@ class RedisRepository final : public store::MessageRepository,
                               public store::AsyncAdd,
                               public store::WithdrawalReports,
                               public store::SharedStore,
+                              public store::Outbox,
                               private RedisLink::Listener {
  public:
   struct Options {
@@ -111,6 +114,12 @@ class RedisRepository final : public store::MessageRepository,
 
   void note_attempts(const ServiceName& service, std::span<const store::AttemptCount> attempts) override;
 
+  void listen_to_reports(Reported reported) override { report_listener_.set(std::move(reported)); }
+  std::vector<store::StoredReport> claim_reports(std::size_t limit) override;
+  void renew_claims(std::span<const std::uint64_t> numbers) override;
+  void remove_reports(std::span<const std::uint64_t> numbers) override;
+  std::uint64_t waiting_reports() const override { return waiting_reports_.load(std::memory_order_relaxed); }
+
  private:
   // RedisLink::Listener, of subscriber_
   void link_up() override;
@@ -136,7 +145,9 @@ class RedisRepository final : public store::MessageRepository,
   void begin_repair(bool relist);
   void repair_step();
   void recount_step();
-  std::uint64_t drop(const std::vector<Confirmation>& pairs);
+  std::uint64_t drop(const std::vector<Confirmation>& pairs, store::DeliveryReport::Outcome outcome);
+  store::DeliveryReport report_of(const RedisReply* field) const;
+  void take_reports(const RedisReply& made);
   void look();
   void report_deleted(const std::vector<store::PendingMessage>& rows);
   std::vector<std::string> keys_of_add() const;
@@ -164,6 +175,7 @@ class RedisRepository final : public store::MessageRepository,
   struct Scripts;
   const std::unique_ptr<const Scripts> scripts_;
   store::Withdrawals withdrawals_;
+  store::ReportListener report_listener_;
   RedisLink link_;
   // Stores messages, on a connection of its own, which WAIT holds back.
   RedisLink add_link_;
@@ -172,6 +184,7 @@ class RedisRepository final : public store::MessageRepository,
   std::atomic<bool> reports_settled_{false};
   RedisLink subscriber_;  // receives what settlements_ reports
   std::atomic<std::uint64_t> size_{0};
+  std::atomic<std::uint64_t> waiting_reports_{0};
   std::atomic<std::int64_t> ahead_{0};  // milliseconds that Redis' clock is ahead of ours
 
   // thread_ only, after construction.

@@ -31,6 +31,7 @@ using store::NewMessage;
 using store::Withdrawn;
 
 constexpr std::size_t kAddNames = 10'000;
+constexpr std::size_t kFirstOutcome = 2;
 constexpr std::size_t kFieldsOfAnOutcome = 6;
 
 }  // namespace
@@ -38,12 +39,13 @@ constexpr std::size_t kFieldsOfAnOutcome = 6;
 // Appends the arguments of the add script for one message; returns its number of recipients.
 std::size_t RedisRepository::append_message(const NewMessage& message, std::vector<std::string>& arguments) const {
   const std::vector<store::Recipient> to = store::recipients_of(message);
-  for (std::string part : {message.service.str(), redis_values::stored_kind(message),
-                           std::string(message.target.listening ? "1" : "0"), message.event, message.data,
-                           there(message.created), there(message.expires), message.key, message.collapse,
-                           message.original.valid() ? member_of(message.original) : std::string(),
-                           std::string(message.awaited ? "1" : "0"), std::to_string(message.ids_before),
-                           std::to_string(message.ids_behind), std::to_string(to.size())}) {
+  for (std::string part :
+       {message.service.str(), redis_values::stored_kind(message), std::string(message.target.listening ? "1" : "0"),
+        message.event, message.data, there(message.created), there(message.expires), message.key, message.collapse,
+        message.original.valid() ? member_of(message.original) : std::string(),
+        std::string(message.awaited ? "1" : "0"), std::string(message.notify ? "1" : "0"),
+        store::sender_key(message.key), std::to_string(message.ids_before), std::to_string(message.ids_behind),
+        std::to_string(to.size())}) {
     arguments.push_back(std::move(part));
   }
   for (const store::Recipient& recipient : to) arguments.push_back(redis_values::stored_name(message, recipient));
@@ -51,21 +53,22 @@ std::size_t RedisRepository::append_message(const NewMessage& message, std::vect
 }
 
 std::vector<AddOutcome> RedisRepository::outcomes_of(std::span<const NewMessage> messages, const RedisReply& reply) {
-  if (reply.list.size() != 1 + kFieldsOfAnOutcome * messages.size())
+  if (reply.list.size() != kFirstOutcome + kFieldsOfAnOutcome * messages.size())
     throw Error(ErrorCode::kInternal, "Redis sent an unexpected reply to added messages");
   size_.store(integer(reply.list[0]), std::memory_order_relaxed);
   std::vector<AddOutcome> outcomes;
   outcomes.reserve(messages.size());
   for (std::size_t i = 0; i < messages.size(); ++i)
-    outcomes.push_back(outcome_of(messages[i], &reply.list[1 + kFieldsOfAnOutcome * i]));
+    outcomes.push_back(outcome_of(messages[i], &reply.list[kFirstOutcome + kFieldsOfAnOutcome * i]));
   std::vector<Withdrawn> gone;
   for (std::size_t i = 0; i < messages.size(); ++i) {
-    const RedisReply* field = &reply.list[1 + kFieldsOfAnOutcome * i];
+    const RedisReply* field = &reply.list[kFirstOutcome + kFieldsOfAnOutcome * i];
     outcomes[i].before = ids_of(field[4].text);
     outcomes[i].behind = ids_of(field[5].text);
     if (field[0].text.empty()) note_replaced(messages[i], field[3].text, gone);
   }
   withdrawals_.report(std::move(gone));
+  take_reports(reply.list[1]);
   return outcomes;
 }
 

@@ -29,7 +29,7 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
   for (const std::string& member : members) {
     commands.push_back({"HMGET", prefix_ + "message:" + member, "service", "kind", "listening", "event", "size",
                         "created", "expires", "collapse"});
-    if (with_data) commands.back().insert(commands.back().end(), {"data", "original"});
+    if (with_data) commands.back().insert(commands.back().end(), {"data", "original", "notify"});
     commands.push_back({"SMEMBERS", prefix_ + "names:" + member});
     commands.push_back({"HGETALL", prefix_ + "attempts:" + member});
   }
@@ -47,8 +47,9 @@ std::vector<PendingMessage> RedisRepository::read(const std::vector<std::string>
     row.created = here(fields[5].text);
     row.expires = here(fields[6].text);
     row.collapse = fields[7].text;
-    if (with_data && fields.size() > 9) {
+    if (with_data && fields.size() > 10) {
       row.data = fields[8].text;
+      row.notify = !fields[10].is_nil();
       if (!fields[9].text.empty()) row.original = id_of(fields[9].text);
     }
     std::map<std::string, std::uint32_t> names;
@@ -130,8 +131,9 @@ std::vector<PendingMessage> RedisRepository::find_all(std::span<const MessageId>
 std::uint64_t RedisRepository::erase(MessageId id) {
   const std::vector<PendingMessage> rows = read({member_of(id)}, false);
   const RedisReply reply = run_script(scripts_->erase, {member_of(id)});
-  if (reply.list.size() != 2) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to a deletion");
+  if (reply.list.size() != 3) throw Error(ErrorCode::kIo, "Redis sent an unexpected reply to a deletion");
   size_.store(integer(reply.list[1]), std::memory_order_relaxed);
+  take_reports(reply.list[2]);
   if (integer(reply.list[0]) != 0) report_deleted(rows);
   return integer(reply.list[0]);
 }
@@ -147,7 +149,7 @@ std::uint64_t RedisRepository::purge(const MessageFilter& filter) {
   std::vector<Confirmation> batch;
   std::vector<PendingMessage> rows;
   const auto drop_batch = [&] {
-    gone += drop(batch);
+    gone += drop(batch, store::DeliveryReport::Outcome::kDeleted);
     report_deleted(rows);
     batch.clear();
     rows.clear();

@@ -41,12 +41,12 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
     std::vector<RedisCommand> commands;
     for (const RedisReply& serial : page.list)
       commands.push_back({"HMGET", prefix_ + "dead:" + serial.text, "member", "service", "kind", "name", "listening",
-                          "event", "size", "created", "expires", "collapse", "attempts", "died", "original",
-                          "payload"});
+                          "event", "size", "created", "expires", "collapse", "attempts", "died", "original", "payload",
+                          "notify"});
     const std::vector<RedisReply> replies = link_.execute_all(commands);
     for (std::size_t i = 0; i < replies.size(); ++i) {
       const std::vector<RedisReply>& field = replies[i].list;
-      if (field.size() != 14 || field[0].is_nil()) continue;  // deleted in the meantime
+      if (field.size() != 15 || field[0].is_nil()) continue;  // deleted in the meantime
       Dead dead;
       dead.serial = page.list[i].text;
       PendingMessage& message = dead.letter.message;
@@ -62,6 +62,7 @@ void RedisRepository::each_dead(MessageId id, const MessageFilter& filter, Use u
       message.attempts = static_cast<std::uint32_t>(number(field[10].text));
       dead.letter.died = here(field[11].text);
       if (!field[12].text.empty()) message.original = id_of(field[12].text);
+      message.notify = !field[14].is_nil();
       dead.data = prefix_ + (field[13].text.empty() ? "dead:" + dead.serial : "dead-data:" + field[13].text);
       const bool meant = (!id.valid() || message.id == id) && (!filter.message.valid() || message.id == filter.message);
       if (meant && matches(filter, message) && !use(dead)) return;
@@ -160,7 +161,8 @@ std::vector<store::LetterOutcome> RedisRepository::add_dead(std::span<const stor
            {member_of(m.id), m.service.str(), std::string(event::kind_name(m.recipient.kind)), m.recipient.name,
             std::string(m.listening ? "1" : "0"), m.event, m.data.str(), there(m.created), there(m.expires), m.collapse,
             m.original.valid() ? member_of(m.original) : std::string(), std::to_string(m.attempts),
-            there(letters[count].died), store::import_key(store::first_id(m), m.recipient)})
+            there(letters[count].died), store::import_key(store::first_id(m), m.recipient),
+            std::string(m.notify ? "1" : "0")})
         arguments.push_back(std::move(part));
     }
     const RedisReply reply = run_script(scripts_->add_dead, std::move(arguments));
@@ -196,9 +198,10 @@ std::vector<MessageId> RedisRepository::requeue(MessageId id, const MessageFilte
       throw refusal(options_.limits, status, {event::kind_from_name(reply.list[5].text), reply.list[2].text},
                     {number(reply.list[3].text), number(reply.list[4].text)}, 1, integer(reply.list[6]));
     }
-    if (reply.list.size() < 3) throw Error(ErrorCode::kInternal, "Redis sent an unexpected reply to a requeue");
-    const std::size_t fresh = std::min(3 + 4 * integer(reply.list[2]), std::uint64_t{reply.list.size()});
-    withdrawals_.report(withdrawn_in(reply.list, 3, fresh, Withdrawn::Why::kReplaced));
+    if (reply.list.size() < 4) throw Error(ErrorCode::kInternal, "Redis sent an unexpected reply to a requeue");
+    take_reports(reply.list[3]);
+    const std::size_t fresh = std::min(4 + 4 * integer(reply.list[2]), std::uint64_t{reply.list.size()});
+    withdrawals_.report(withdrawn_in(reply.list, 4, fresh, Withdrawn::Why::kReplaced));
     std::vector<MessageId> ids;
     for (std::size_t i = fresh; i < reply.list.size(); ++i) ids.push_back(id_of(reply.list[i].text));
     return ids;

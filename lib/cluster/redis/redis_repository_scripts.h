@@ -11,8 +11,8 @@
 ///     epoch                   a random word that distinguishes this data from data written after Redis was emptied
 ///     count, bytes            number of (message, recipient) pairs; data of all messages, each counted once
 ///     message:<member>        hash: service, kind, listening, event, data, size, created, expires, collapse, and
-///                             awaited if a sender waits for its confirmations; the kind is `several` for users and
-///                             tokens
+///                             awaited if a sender waits for its confirmations; notify and its sender's key if the
+///                             removals of its pairs are reported; the kind is `several` for users and tokens
 ///     names:<member>          set: the recipients that have not confirmed; of several kinds, each with its kind:
 ///                             `user:ann`
 ///     attempts:<member>       hash: name → deliveries
@@ -22,11 +22,16 @@
 ///     all, expiry             sorted sets: every member; the same, scored by expiry time
 ///     key:<service and key>   "<member> <expires>"
 ///     keys                    sorted set: those keys, scored by expiry time
-///     dead:<serial>           hash: a dead letter
+///     dead:<serial>           hash: a dead letter; with notify if it is to be reported when it is sent again
 ///     dead-data:<payload>     hash: data that the letters of one message share, and their number
 ///     deads                   sorted set: their serials
 ///     dead-serial, dead-bytes
 ///     dead-known              hash: first member and recipient of a dead letter → serial
+///     reports                 hash: number → delivery report in MessagePack
+///     outbox, claimed         sorted sets: numbers of reports that no node has claimed; of those that one has, scored
+///     by
+///                             the end of the claim
+///     report-serial, report-bytes
 ///     accepted:<node>         the member of the newest message that a node added: what a new primary has of its
 ///     messages recount                 hash, during a recount: cursor; pairs and bytes of all members up to it; lost
 ///     pairs and
@@ -47,6 +52,7 @@
 namespace sse::cluster::scripts {
 
 // Functions that others begin with.
+extern const char* const kReports;
 extern const char* const kCommon;
 extern const char* const kKeep;
 
@@ -63,13 +69,21 @@ extern const char* const kLook;
 extern const char* const kRelist;
 extern const char* const kRecount;
 extern const char* const kRecountDead;
+extern const char* const kClaimReports;
+extern const char* const kRenewClaims;
+extern const char* const kForgetReports;
 
 }  // namespace sse::cluster::scripts
 
 namespace sse::cluster {
 
 struct RedisRepository::Scripts {
-  explicit Scripts(const std::string& common = scripts::kCommon, const std::string& keep = scripts::kKeep)
+  /// The limits of the outbox are part of the texts.
+  explicit Scripts(const store::StoreLimits& limits)
+      : Scripts("local MAX_REPORTS, MAX_REPORT_BYTES = " + std::to_string(limits.outbox) + ", " +
+                    std::to_string(limits.outbox_bytes.count()) + scripts::kReports + scripts::kCommon,
+                scripts::kKeep) {}
+  Scripts(const std::string& common, const std::string& keep)
       : add(common + keep + scripts::kAdd),
         requeue(common + keep + scripts::kRequeue),
         drop(common + scripts::kDrop),
@@ -82,10 +96,13 @@ struct RedisRepository::Scripts {
         look(common + scripts::kLook),
         relist(common + scripts::kRelist),
         recount(common + scripts::kRecount),
-        recount_dead(common + scripts::kRecountDead) {}
+        recount_dead(common + scripts::kRecountDead),
+        claim_reports(common + scripts::kClaimReports),
+        renew_claims(common + scripts::kRenewClaims),
+        forget_reports(common + scripts::kForgetReports) {}
 
   const RedisScript add, requeue, drop, attempts, pending, expire, erase, forget_dead, add_dead, look, relist, recount,
-      recount_dead;
+      recount_dead, claim_reports, renew_claims, forget_reports;
 };
 
 }  // namespace sse::cluster

@@ -58,8 +58,7 @@ void note_replaced(const NewMessage& message, std::string_view replaced, std::ve
     if (size > replaced.size() - colon - 1) return;
     gone.push_back({message.service,
                     stored_recipient(stored_kind(message), std::string(replaced.substr(colon + 1, size))),
-                    id_of(std::string(replaced.substr(0, kMemberSize))),
-                    Withdrawn::Why::kReplaced});
+                    id_of(std::string(replaced.substr(0, kMemberSize))), Withdrawn::Why::kReplaced});
     replaced.remove_prefix(colon + 1 + size);
   }
 }

@@ -2,20 +2,68 @@
 
 namespace sse::cluster::scripts {
 
-// ARGV[1]: prefix.
-const char* const kCommon = R"lua(
+// ARGV[1]: prefix. To follow the limits of the outbox, MAX_REPORTS and MAX_REPORT_BYTES. Defines put_report(), and
+// made_reports(), which returns for the reply how many reports the script has dropped from the outbox and the fields of
+// those that it has made: outcome, service, kind, name, member, original, event, key, created, time, attempts.
+const char* const kReports = R"lua(
 local P = ARGV[1]
-local function number(key) return tonumber(redis.call('GET', P .. key) or '0') end
-local function over(now, more, max) return max ~= 0 and (now >= max or more > max - now) end
--- A message to recipients of several kinds has the kind 'several', and names that begin with a kind: 'user:ann'.
-local function who(service, kind, name)
-  local of_service = #service .. ':' .. service .. ':'
-  return kind == 'several' and of_service .. name or of_service .. kind .. ':' .. name
+local made, dropped = {}, 0
+local function now_millis()
+  local time = redis.call('TIME')
+  return string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 end
+local function forget_report(number)
+  redis.call('ZREM', P .. 'outbox', number)
+  redis.call('ZREM', P .. 'claimed', number)
+  local report = redis.call('HGET', P .. 'reports', number)
+  if not report then return end
+  redis.call('HDEL', P .. 'reports', number)
+  if redis.call('HLEN', P .. 'reports') == 0 then
+    redis.call('DEL', P .. 'report-bytes')
+  else
+    redis.call('DECRBY', P .. 'report-bytes', #report)
+  end
+end
+-- A message to recipients of several kinds has the kind 'several', and names that begin with a kind: 'user:ann'.
 local function kind_and_name(kind, name)
   if kind ~= 'several' then return kind, name end
   local colon = string.find(name, ':', 1, true)
   return string.sub(name, 1, colon - 1), string.sub(name, colon + 1)
+end
+-- `entry`: from the message's names.
+local function put_report(member, entry, outcome)
+  local m = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'original', 'event', 'key', 'created')
+  local kind, name = kind_and_name(m[2], entry)
+  local report = {outcome, m[1], kind, name, member, m[3] or '', m[4] or '', m[5] or '', m[6] or '0', now_millis(),
+    redis.call('HGET', P .. 'attempts:' .. member, entry) or '0'}
+  for _, field in ipairs(report) do made[#made + 1] = field end
+  if MAX_REPORTS == 0 then return end
+  local number = redis.call('INCR', P .. 'report-serial')
+  local packed = cmsgpack.pack(report)
+  redis.call('HSET', P .. 'reports', number, packed)
+  redis.call('ZADD', P .. 'outbox', number, number)
+  redis.call('INCRBY', P .. 'report-bytes', #packed)
+  while redis.call('HLEN', P .. 'reports') > MAX_REPORTS or
+      tonumber(redis.call('GET', P .. 'report-bytes') or '0') > MAX_REPORT_BYTES do
+    local oldest = redis.call('ZRANGE', P .. 'outbox', 0, 0)[1] or redis.call('ZRANGE', P .. 'claimed', 0, 0)[1]
+    if not oldest then break end
+    forget_report(oldest)
+    dropped = dropped + 1
+  end
+end
+local function made_reports()
+  table.insert(made, 1, tostring(dropped))
+  return made
+end
+)lua";
+
+// To follow kReports.
+const char* const kCommon = R"lua(
+local function number(key) return tonumber(redis.call('GET', P .. key) or '0') end
+local function over(now, more, max) return max ~= 0 and (now >= max or more > max - now) end
+local function who(service, kind, name)
+  local of_service = #service .. ':' .. service .. ':'
+  return kind == 'several' and of_service .. name or of_service .. kind .. ':' .. name
 end
 -- While a node counts anew (kRecount), what is behind its cursor has been counted.
 local function recounted(member, pairs_gone, bytes_gone)
@@ -34,8 +82,10 @@ local function forget(member, size)
   redis.call('ZREM', P .. 'all', member)
   redis.call('ZREM', P .. 'expiry', member)
 end
-local function drop(recipient, name, member)
-  local message = redis.call('HMGET', P .. 'message:' .. member, 'size', 'collapse', 'service', 'kind', 'awaited')
+-- With an outcome, the removal of a message with `notify` is reported.
+local function drop(recipient, name, member, outcome)
+  local message = redis.call('HMGET', P .. 'message:' .. member, 'size', 'collapse', 'service', 'kind', 'awaited',
+    'notify')
   if message[3] and message[4] then
     -- The message may be for a recipient of another kind or service.
     local alike = who(message[3], message[4], '')
@@ -46,6 +96,7 @@ local function drop(recipient, name, member)
   if listed == 0 and not message[3] then return 0 end
   local named = redis.call('SREM', P .. 'names:' .. member, name)
   if listed == 0 and named == 0 then return 0 end
+  if outcome and message[6] then put_report(member, name, outcome) end
   local size = tonumber(message[1] or '0')
   if redis.call('ZCARD', P .. 'of:' .. recipient) == 0 then
     redis.call('DEL', P .. 'bytes:' .. recipient, P .. 'collapse:' .. recipient)
@@ -65,13 +116,13 @@ local function drop(recipient, name, member)
   end
   return 1
 end
--- Whatever of it was left. Returns the pairs that went.
-local function erase(member)
+-- Whatever of it was left. `outcome`, for drop(), may depend on the name. Returns the pairs that went.
+local function erase(member, outcome)
   local message = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'size')
   local gone = 0
   if message[1] and message[2] then
     for _, name in ipairs(redis.call('SMEMBERS', P .. 'names:' .. member)) do
-      gone = gone + drop(who(message[1], message[2], name), name, member)
+      gone = gone + drop(who(message[1], message[2], name), name, member, outcome and outcome(name))
     end
   else
     -- Its recipients are unknown now; their lists are mended when they are read.
@@ -98,6 +149,7 @@ local function put_letter(l)
     'listening', l.listening, 'event', l.event, 'payload', l.payload, 'size', #l.data, 'created', l.created,
     'expires', l.expires, 'collapse', l.collapse, 'original', l.original, 'name', l.name, 'attempts', l.attempts,
     'died', l.died)
+  if l.notify then redis.call('HSET', P .. 'dead:' .. serial, 'notify', 1) end
   local first = l.original ~= '' and l.original or l.member
   redis.call('HSET', P .. 'dead-known', letter_name(first, l.service, l.kind, l.name), serial)
   redis.call('ZADD', P .. 'deads', serial, serial)
@@ -173,7 +225,7 @@ local function note_replaced(later, m, one)
   if later.names[member] == 0 then later.all_bytes = later.all_bytes + size end
 end
 local function settle(later)
-  for _, one in ipairs(later.list) do drop(one[1], one[2], one[3]) end
+  for _, one in ipairs(later.list) do drop(one[1], one[2], one[3], 'replaced') end
 end
 -- Once what took their places is erased.
 local function restore(later)
@@ -231,7 +283,7 @@ local function keep(limits, m, later)
   for _, one in ipairs(replaced) do
     if later then
       note_replaced(later, m, one)
-    elseif drop(one[1], one[2], one[3]) == 1 then
+    elseif drop(one[1], one[2], one[3], 'replaced') == 1 then
       took_place[#took_place + 1] = one[3] .. #one[2] .. ':' .. one[2]
     end
   end
@@ -239,6 +291,7 @@ local function keep(limits, m, later)
   redis.call('HSET', P .. 'message:' .. member, 'service', m.service, 'kind', m.kind, 'listening', m.listening,
     'event', m.event, 'data', m.data, 'size', size, 'created', m.created, 'expires', m.expires, 'collapse', m.collapse)
   if m.original ~= '' then redis.call('HSET', P .. 'message:' .. member, 'original', m.original) end
+  if m.notify == '1' then redis.call('HSET', P .. 'message:' .. member, 'notify', 1, 'key', m.sender_key) end
   await(m, member)
   for _, name in ipairs(m.names) do
     local recipient = who(m.service, m.kind, name)

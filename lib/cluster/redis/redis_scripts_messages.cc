@@ -4,11 +4,12 @@ namespace sse::cluster::scripts {
 
 // Adds messages. KEYS[2]: takes the member of the newest one, or absent. ARGV: prefix, four limits, number of messages;
 // of each: service, kind, listening, event, data, created, expires, key, collapse, member of its original id or
-// nothing, 1 if it is awaited, number of additional ids before and after it, number of names, names. Returns the count,
-// then for each message the four results of keep(), and the members of the additional ids before and after it.
+// nothing, 1 if it is awaited, 1 to report what becomes of it, its sender's key, number of additional ids before and
+// after it, number of names, names. Returns the count, made_reports(), then for each message the four results of
+// keep(), and the members of the additional ids before and after it.
 const char* const kAdd = R"lua(
 local limits = {tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])}
-local results = {0}
+local results = {0, {}}
 local newest
 local at = 7
 for _ = 1, tonumber(ARGV[6]) do
@@ -19,28 +20,29 @@ for _ = 1, tonumber(ARGV[6]) do
   end
   local m = {service = ARGV[at], kind = ARGV[at + 1], listening = ARGV[at + 2], event = ARGV[at + 3],
     data = ARGV[at + 4], created = ARGV[at + 5], expires = ARGV[at + 6], key = ARGV[at + 7], collapse = ARGV[at + 8],
-    original = ARGV[at + 9], awaited = ARGV[at + 10], names = {}}
-  local before = further(ARGV[at + 11])
-  local names = tonumber(ARGV[at + 13])
-  for n = 1, names do m.names[n] = ARGV[at + 13 + n] end
+    original = ARGV[at + 9], awaited = ARGV[at + 10], notify = ARGV[at + 11], sender_key = ARGV[at + 12], names = {}}
+  local before = further(ARGV[at + 13])
+  local names = tonumber(ARGV[at + 15])
+  for n = 1, names do m.names[n] = ARGV[at + 15 + n] end
   local result = keep(limits, m)
   if result[1] == '' then newest = result[2] end
   for i = 1, 4 do results[#results + 1] = tostring(result[i] or '') end
   results[#results + 1] = before
-  results[#results + 1] = further(ARGV[at + 12])
-  at = at + 14 + names
+  results[#results + 1] = further(ARGV[at + 14])
+  at = at + 16 + names
 end
 results[1] = number('count')
+results[2] = made_reports()
 if KEYS[2] and newest then redis.call('SET', KEYS[2], newest) end
 return results
 )lua";
 
-// Removes confirmed messages. ARGV: prefix, then of each pair: recipient, name, member. Returns the number of pairs
-// that existed, and the count.
+// Removes messages that are confirmed or deleted. ARGV: prefix, the outcome, then of each pair: recipient, name,
+// member. Returns the number of pairs that existed, the count, and made_reports().
 const char* const kDrop = R"lua(
 local gone = 0
-for at = 2, #ARGV, 3 do gone = gone + drop(ARGV[at], ARGV[at + 1], ARGV[at + 2]) end
-return {gone, number('count')}
+for at = 3, #ARGV, 3 do gone = gone + drop(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[2]) end
+return {gone, number('count'), made_reports()}
 )lua";
 
 // Counts deliveries. ARGV: prefix, then of each pair: recipient, name, member, deliveries.
@@ -112,8 +114,8 @@ return rows
 
 // Removes expired messages. ARGV: prefix, now, maximum number, maximum number and bytes of dead letters, 1 to store
 // dead letters. Returns an upper bound of the work done, to compare with the maximum number, the number of pairs
-// removed, the count, and of each pair service, kind, name and member. With dead letters its first write is one that a
-// Redis over its maxmemory refuses; without them it only frees memory.
+// removed, the count, made_reports(), and of each pair service, kind, name and member. With dead letters its first
+// write is one that a Redis over its maxmemory refuses; without them it only frees memory.
 const char* const kExpire = R"lua(
 local limit = tonumber(ARGV[3])
 local letters = ARGV[6] == '1' and tonumber(ARGV[4]) > 0
@@ -126,7 +128,8 @@ for _, member in ipairs(members) do
   if copied >= 4194304 then break end
   done = done + 1
   local m = redis.call('HMGET', P .. 'message:' .. member, 'service', 'kind', 'listening', 'event', 'data', 'size',
-    'created', 'expires', 'collapse', 'original')
+    'created', 'expires', 'collapse', 'original', 'notify')
+  local buried = {}
   local names = m[1] and redis.call('SMEMBERS', P .. 'names:' .. member) or {}
   table.sort(names)
   for _, entry in ipairs(names) do
@@ -147,9 +150,10 @@ for _, member in ipairs(members) do
     copied = copied + more
     put_letter({member = member, service = m[1], kind = kind, listening = m[3], event = m[4], data = m[5],
       payload = payload, created = m[7], expires = m[8], collapse = m[9], original = m[10] or '', name = name,
-      attempts = redis.call('HGET', P .. 'attempts:' .. member, names[i]) or '0', died = ARGV[2]})
+      attempts = redis.call('HGET', P .. 'attempts:' .. member, names[i]) or '0', died = ARGV[2], notify = m[11]})
+    buried[names[i]] = true
   end
-  pairs_gone = pairs_gone + erase(member)
+  pairs_gone = pairs_gone + erase(member, function(name) return buried[name] and 'dead' or 'expired' end)
 end
 local trimmed = 0
 while trimmed < limit do
@@ -163,19 +167,20 @@ for _, key in ipairs(keys) do
   redis.call('DEL', key)
   redis.call('ZREM', P .. 'keys', key)
 end
-local answer = {done < #members and limit or math.max(#members, #keys, trimmed), pairs_gone, number('count')}
+local answer = {done < #members and limit or math.max(#members, #keys, trimmed), pairs_gone, number('count'),
+  made_reports()}
 for _, part in ipairs(gone) do answer[#answer + 1] = part end
 return answer
 )lua";
 
-// Deletes a message. ARGV: prefix, member. Returns the number of pairs removed and the count.
+// Deletes a message. ARGV: prefix, member. Returns the number of pairs removed, the count, and made_reports().
 const char* const kErase = R"lua(
-local gone = erase(ARGV[2])
-return {gone, number('count')}
+local gone = erase(ARGV[2], function() return 'deleted' end)
+return {gone, number('count'), made_reports()}
 )lua";
 
 // Reads the state. ARGV: prefix, a random word. Returns the count, the epoch, which is set to that word if there was
-// none, and the time.
+// none, the time, and the number of reports in the outbox.
 const char* const kLook = R"lua(
 local epoch = redis.call('GET', P .. 'epoch')
 if not epoch then
@@ -184,7 +189,7 @@ if not epoch then
   redis.call('SET', P .. 'epoch', epoch)
 end
 local time = redis.call('TIME')
-return {number('count'), epoch, time[1] * 1000 + math.floor(time[2] / 1000)}
+return {number('count'), epoch, time[1] * 1000 + math.floor(time[2] / 1000), redis.call('HLEN', P .. 'reports')}
 )lua";
 
 }  // namespace sse::cluster::scripts

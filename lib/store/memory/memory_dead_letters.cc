@@ -33,18 +33,20 @@ SharedMessage as_new_message(const PendingMessage& m, WallTime now) {
   again.collapse = m.collapse;
   again.original = first_id(m);
   again.key = import_key(again.original, m.recipient);
+  again.notify = m.notify;
   return {std::move(again), m.data};
 }
 
 }  // namespace
 
-void MemoryDeadLetters::add_expired(PendingMessage message, WallTime now) {
-  if (limits_.dead == 0 || message.data.size() > limits_.dead_bytes.count()) return;
+bool MemoryDeadLetters::add_expired(PendingMessage message, WallTime now) {
+  if (limits_.dead == 0 || message.data.size() > limits_.dead_bytes.count()) return false;
   while (!letters_.empty() && !has_room(message.id, message.data)) {
     release_data(letters_.front().message);
     letters_.pop_front();
   }
   store({std::move(message), now});
+  return true;
 }
 
 std::vector<LetterOutcome> MemoryDeadLetters::add(std::span<const DeadLetter> letters,

@@ -22,8 +22,8 @@ class MemoryDeadLetters {
   explicit MemoryDeadLetters(const StoreLimits& limits) : limits_(limits) {}
 
   /// Stores an expired message of a recipient, and deletes the oldest letters if there is no room for it. Ignores
-  /// messages that are larger than all letters may be.
-  void add_expired(PendingMessage message, WallTime now);
+  /// messages that are larger than all letters may be: returns false.
+  bool add_expired(PendingMessage message, WallTime now);
   /// As DeadLetters::add_dead(). `knows`: whether the store has that import pending, or its key.
   std::vector<LetterOutcome> add(std::span<const DeadLetter> letters,
                                  const std::function<bool(const NewMessage& import)>& knows);

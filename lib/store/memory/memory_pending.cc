@@ -3,23 +3,33 @@
 #include <algorithm>
 
 #include "base/step_count.h"
+#include "store/imported.h"
 #include "store/memory/filter_match.h"
 
 namespace sse::store {
+
+using Outcome = DeliveryReport::Outcome;
 
 AddOutcome MemoryPending::store(const NewMessage& message, Payload data) {
   AddOutcome outcome;
   if (message.repeats.valid()) return {message.repeats, true, 1, {}};
   if (known_key(message, outcome)) return outcome;
   if (message.original.valid() && known_import(message, outcome)) return outcome;
-  Message stored{message.service, {},
-                 message.target.listening, message.event,
-                 data.empty() ? Payload(message.data) : std::move(data), message.created,
-                 message.expires, message.collapse,
-                 message.original};
-  for (Recipient& recipient : recipients_of(message))
+  Message stored{message.service,
+                 {},
+                 message.target.listening,
+                 message.event,
+                 data.empty() ? Payload(message.data) : std::move(data),
+                 message.created,
+                 message.expires,
+                 message.collapse,
+                 message.original,
+                 message.notify,
+                 message.notify ? sender_key(message.key) : ""};
+  for (Recipient& recipient : store::recipients_of(message))
     stored.recipients.emplace(KindAndName(recipient.kind, std::move(recipient.name)), 0);
-  for (const auto& [recipient, id] : require_room_for(stored)) withdraw(recipient, id, Withdrawn::Why::kReplaced);
+  for (const auto& [recipient, id] : require_room_for(stored))
+    withdraw(recipient, id, Withdrawn::Why::kReplaced, Outcome::kReplaced);
   const MessageId id(ids_.next());
   for (const auto& [recipient, attempts] : stored.recipients) {
     Queue& queue = by_recipient_[{stored.service, recipient.first, recipient.second}];
@@ -65,6 +75,7 @@ std::vector<MessageId> MemoryPending::add_all_or_none(const std::vector<SharedMe
   std::vector<SentKeys::Name> keys;
   std::vector<Dropped> replaced;
   const std::size_t withdrawn = withdrawn_.size();
+  const std::size_t reports = reports_.size();
   undo_ = &replaced;
   try {
     for (const auto& [message, data] : messages) {
@@ -75,10 +86,11 @@ std::vector<MessageId> MemoryPending::add_all_or_none(const std::vector<SharedMe
     }
   } catch (...) {
     undo_ = nullptr;
-    for (const MessageId id : ids) erase(id, Withdrawn::Why::kDeleted);
+    for (const MessageId id : ids) erase(id);
     for (const SentKeys::Name& key : keys) keys_.forget(key);
     for (const Dropped& one : replaced) restore(one);
     withdrawn_.resize(withdrawn);
+    reports_.resize(reports);
     throw;
   }
   undo_ = nullptr;
@@ -115,7 +127,7 @@ bool MemoryPending::known_import(const NewMessage& message, AddOutcome& outcome)
 }
 
 bool MemoryPending::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
-  return drop({service, recipient.kind, recipient.name}, id);
+  return drop({service, recipient.kind, recipient.name}, id, Outcome::kConfirmed);
 }
 
 PartialStore::Replaced MemoryPending::replace_older(const ServiceName& service, const Recipient& recipient,
@@ -129,7 +141,7 @@ PartialStore::Replaced MemoryPending::replace_older(const ServiceName& service, 
   const MessageId original = messages_.at(id).original;
   const MessageId first = original.valid() ? original : id;
   if (first >= than) return {0, first > than ? first : MessageId()};
-  withdraw(key, id, Withdrawn::Why::kReplaced);
+  withdraw(key, id, Withdrawn::Why::kReplaced, Outcome::kReplaced);
   return {1, {}};
 }
 
@@ -208,17 +220,31 @@ std::uint64_t MemoryPending::purge(const MessageFilter& filter) {
         found.emplace_back(RecipientKey{message.service, to.first, to.second}, id);
     }
   }
-  for (const auto& [recipient, id] : found) withdraw(recipient, id, Withdrawn::Why::kDeleted);
+  for (const auto& [recipient, id] : found) withdraw(recipient, id, Withdrawn::Why::kDeleted, Outcome::kDeleted);
   return found.size();
 }
 
-std::uint64_t MemoryPending::erase(MessageId id, Withdrawn::Why why) {
-  const auto message = messages_.find(id);
-  if (message == messages_.end()) return 0;
+std::vector<MemoryPending::RecipientKey> MemoryPending::recipients_of(MessageId id) const {
   std::vector<RecipientKey> recipients;
+  const auto message = messages_.find(id);
+  if (message == messages_.end()) return recipients;
   for (const auto& [to, attempts] : message->second.recipients)
     recipients.emplace_back(message->second.service, to.first, to.second);
-  for (const RecipientKey& recipient : recipients) withdraw(recipient, id, why);
+  return recipients;
+}
+
+std::uint64_t MemoryPending::erase(MessageId id) {
+  const std::vector<RecipientKey> recipients = recipients_of(id);
+  for (const RecipientKey& recipient : recipients) withdraw(recipient, id, Withdrawn::Why::kDeleted, Outcome::kDeleted);
+  return recipients.size();
+}
+
+std::uint64_t MemoryPending::expire(MessageId id, const std::function<bool(PendingMessage)>& bury) {
+  const std::vector<RecipientKey> recipients = recipients_of(id);
+  for (const RecipientKey& recipient : recipients) {
+    const bool dead = bury(row(id, messages_.at(id), {std::get<1>(recipient), std::get<2>(recipient)}, true));
+    withdraw(recipient, id, Withdrawn::Why::kExpired, dead ? Outcome::kDead : Outcome::kExpired);
+  }
   return recipients.size();
 }
 
@@ -234,11 +260,13 @@ MessageId MemoryPending::first_expired(WallTime now) const {
 }
 
 // Removes the message for one recipient, and altogether when that was the last one.
-bool MemoryPending::drop(const RecipientKey& recipient, MessageId id) {
+bool MemoryPending::drop(const RecipientKey& recipient, MessageId id, Outcome outcome) {
   const auto known = by_recipient_.find(recipient);
   if (known == by_recipient_.end() || known->second.messages.erase(id) == 0) return false;
   const auto found = messages_.find(id);
   Message& message = found->second;
+  if (message.notify)
+    reports_.push_back(report_of(id, message, {std::get<1>(recipient), std::get<2>(recipient)}, outcome));
   known->second.bytes -= message.data.size();
   const auto same = known->second.collapsing.find(message.collapse);
   if (same != known->second.collapsing.end() && same->second == id) known->second.collapsing.erase(same);
@@ -253,14 +281,28 @@ bool MemoryPending::drop(const RecipientKey& recipient, MessageId id) {
   return true;
 }
 
-void MemoryPending::withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why) {
+DeliveryReport MemoryPending::report_of(MessageId id, const Message& message, const KindAndName& recipient,
+                                        Outcome outcome) const {
+  return {outcome,
+          message.service,
+          {recipient.first, recipient.second},
+          id,
+          message.original,
+          message.event,
+          message.key,
+          message.created,
+          ids_.clock().wall_now(),
+          message.recipients.at(recipient)};
+}
+
+void MemoryPending::withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why, Outcome outcome) {
   const auto& [service, kind, name] = recipient;
   if (undo_ != nullptr) {
     const auto message = messages_.find(id);
     if (message != messages_.end() && message->second.recipients.contains({kind, name}))
       undo_->push_back({recipient, id, message->second});
   }
-  if (!drop(recipient, id)) return;
+  if (!drop(recipient, id, outcome)) return;
   withdrawn_.push_back({service, {kind, name}, id, why});
 }
 
@@ -295,6 +337,7 @@ PendingMessage MemoryPending::row(MessageId id, const Message& message, const Ki
   row.expires = message.expires;
   row.collapse = message.collapse;
   if (with_data) row.original = message.original;
+  if (with_data) row.notify = message.notify;
   row.attempts = message.recipients.at(recipient);
   return row;
 }

@@ -15,6 +15,7 @@
 #include "base/ids.h"
 #include "store/memory/sent_keys.h"
 #include "store/message_repository.h"
+#include "store/outbox.h"
 #include "store/repository_abilities.h"
 #include "store/store_limits.h"
 
@@ -57,8 +58,11 @@ class MemoryPending {
   std::uint64_t count(const MessageFilter& filter) const;
   std::vector<PendingMessage> list(const MessageFilter& filter, std::uint64_t skip, std::size_t limit) const;
   std::uint64_t purge(const MessageFilter& filter);
-  /// Withdraws a message from all its recipients; returns how many.
-  std::uint64_t erase(MessageId id, Withdrawn::Why why);
+  /// Withdraws a message that an operator deletes from all its recipients; returns how many.
+  std::uint64_t erase(MessageId id);
+  /// As erase() of an expired message. `bury` gets it, its data included, for each recipient before it is withdrawn,
+  /// and returns whether it became a dead letter.
+  std::uint64_t expire(MessageId id, const std::function<bool(PendingMessage)>& bury);
   /// Calls `use` with the message, its data included, for each of its recipients.
   void for_each_recipient(MessageId id, const std::function<void(PendingMessage)>& use) const;
 
@@ -68,6 +72,8 @@ class MemoryPending {
   void expire_keys(WallTime now) { keys_.expire(now); }
   /// The messages withdrawn since the last call.
   std::vector<Withdrawn> take_withdrawn() { return std::exchange(withdrawn_, {}); }
+  /// The reports of the pairs that were removed since the last call.
+  std::vector<DeliveryReport> take_reports() { return std::exchange(reports_, {}); }
 
  private:
   using KindAndName = std::pair<event::TargetKind, std::string>;
@@ -81,6 +87,8 @@ class MemoryPending {
     WallTime expires;
     std::string collapse;
     MessageId original;
+    bool notify;
+    std::string key;  ///< with `notify`: the sender's NewMessage::key
   };
   using RecipientKey = std::tuple<ServiceName, event::TargetKind, std::string>;
   struct Queue {
@@ -101,8 +109,11 @@ class MemoryPending {
   Replacements require_room_for(const Message& message) const;
   bool known_key(const NewMessage& message, AddOutcome& outcome) const;
   bool known_import(const NewMessage& message, AddOutcome& outcome) const;
-  bool drop(const RecipientKey& recipient, MessageId id);
-  void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why);
+  std::vector<RecipientKey> recipients_of(MessageId id) const;
+  bool drop(const RecipientKey& recipient, MessageId id, DeliveryReport::Outcome outcome);
+  void withdraw(const RecipientKey& recipient, MessageId id, Withdrawn::Why why, DeliveryReport::Outcome outcome);
+  DeliveryReport report_of(MessageId id, const Message& message, const KindAndName& recipient,
+                           DeliveryReport::Outcome outcome) const;
   void restore(const Dropped& dropped);
   static PendingMessage row(MessageId id, const Message& message, const KindAndName& recipient, bool with_data);
 
@@ -114,6 +125,7 @@ class MemoryPending {
   SentKeys keys_;
   Usage total_;
   std::vector<Withdrawn> withdrawn_;
+  std::vector<DeliveryReport> reports_;
   std::vector<Dropped>* undo_ = nullptr;  ///< not null: records what withdraw() removes
 };
 

@@ -42,6 +42,7 @@ bool MemoryRepository::add_async(NewMessage message, Added added) {
 void MemoryRepository::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   const MutexLock lock(mutex_);
   if (!pending_.confirm(service, recipient, id)) return;
+  report();
   const auto counter = confirmed_.find(service);
   if (counter != confirmed_.end() && counter->second != nullptr) counter->second->add();
 }
@@ -81,18 +82,32 @@ std::uint64_t MemoryRepository::expire(WallTime now) {
   std::uint64_t pairs = 0;
   const MutexLock lock(mutex_);
   for (MessageId id = pending_.first_expired(now); id.valid(); id = pending_.first_expired(now)) {
-    move_to_dead_letters(id, now);
-    pairs += pending_.erase(id, Withdrawn::Why::kExpired);
+    MemoryDeadLetters* const letters = &dead_;
+    pairs += pending_.expire(
+        id, [letters, now](PendingMessage message) { return letters->add_expired(std::move(message), now); });
   }
   report();
   pending_.expire_keys(now);
   return pairs;
 }
 
-void MemoryRepository::move_to_dead_letters(MessageId id, WallTime now) {
-  MemoryDeadLetters* const letters = &dead_;
-  pending_.for_each_recipient(
-      id, [letters, now](PendingMessage message) { letters->add_expired(std::move(message), now); });
+void MemoryRepository::report() {
+  withdrawals_.report(pending_.take_withdrawn());
+  MadeReports made{pending_.take_reports()};
+  made.dropped = outbox_.add(made.reports);
+  waiting_reports_.store(outbox_.size(), std::memory_order_relaxed);
+  report_listener_.report(made);
+}
+
+std::vector<StoredReport> MemoryRepository::claim_reports(std::size_t limit) {
+  const MutexLock lock(mutex_);
+  return outbox_.claim(limit);
+}
+
+void MemoryRepository::remove_reports(std::span<const std::uint64_t> numbers) {
+  const MutexLock lock(mutex_);
+  outbox_.remove(numbers);
+  waiting_reports_.store(outbox_.size(), std::memory_order_relaxed);
 }
 
 std::uint64_t MemoryRepository::size() const {
@@ -119,7 +134,7 @@ std::vector<PendingMessage> MemoryRepository::find(MessageId id) {
 
 std::uint64_t MemoryRepository::erase(MessageId id) {
   const MutexLock lock(mutex_);
-  const std::uint64_t pairs = pending_.erase(id, Withdrawn::Why::kDeleted);
+  const std::uint64_t pairs = pending_.erase(id);
   report();
   return pairs;
 }

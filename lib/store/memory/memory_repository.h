@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -12,8 +13,10 @@
 #include "base/mutex.h"
 #include "store/dead_letters.h"
 #include "store/memory/memory_dead_letters.h"
+#include "store/memory/memory_outbox.h"
 #include "store/memory/memory_pending.h"
 #include "store/message_repository.h"
+#include "store/outbox.h"
 #include "store/repository_abilities.h"
 #include "store/store_limits.h"
 #include "store/withdrawals.h"
@@ -29,7 +32,8 @@ class MemoryRepository final : public MessageRepository,
                                public AsyncAdd,
                                public WithdrawalReports,
                                public ConfirmationCounter,
-                               public PartialStore {
+                               public PartialStore,
+                               public Outbox {
  public:
   /// `ids` must outlive this.
   explicit MemoryRepository(IdGenerator& ids, const StoreLimits& limits = {}) : limits_(limits), ids_(ids) {}
@@ -70,10 +74,15 @@ class MemoryRepository final : public MessageRepository,
 
   void note_attempts(const ServiceName& service, std::span<const AttemptCount> attempts) override EXCLUDES(mutex_);
 
+  void listen_to_reports(Reported reported) override { report_listener_.set(std::move(reported)); }
+  std::vector<StoredReport> claim_reports(std::size_t limit) override EXCLUDES(mutex_);
+  void renew_claims(std::span<const std::uint64_t> /*numbers*/) override {}
+  void remove_reports(std::span<const std::uint64_t> numbers) override EXCLUDES(mutex_);
+  std::uint64_t waiting_reports() const override { return waiting_reports_.load(std::memory_order_relaxed); }
+
  private:
   std::vector<AddOutcome> add_now(std::span<const NewMessage> messages) EXCLUDES(mutex_);
-  void move_to_dead_letters(MessageId id, WallTime now) REQUIRES(mutex_);
-  void report() REQUIRES(mutex_) { withdrawals_.report(pending_.take_withdrawn()); }
+  void report() REQUIRES(mutex_);
 
   // Constant after construction.
   const StoreLimits limits_;
@@ -83,9 +92,12 @@ class MemoryRepository final : public MessageRepository,
   mutable Mutex mutex_;
   MemoryPending pending_ GUARDED_BY(mutex_){limits_, ids_};
   MemoryDeadLetters dead_ GUARDED_BY(mutex_){limits_};
+  MemoryOutbox outbox_ GUARDED_BY(mutex_){limits_};
   std::map<ServiceName, observe::Counter*> confirmed_ GUARDED_BY(mutex_);
 
   Withdrawals withdrawals_;
+  ReportListener report_listener_;
+  std::atomic<std::uint64_t> waiting_reports_{0};
 };
 
 }  // namespace sse::store

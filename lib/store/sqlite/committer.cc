@@ -40,6 +40,7 @@ Committer::Committer(std::unique_ptr<SqliteWriter> writer, Options options)
       clock_(*options_.clock),
       writer_(std::move(writer)),
       size_(writer_->size()),
+      waiting_reports_(writer_->waiting_reports()),
       retry_in_(options_.retry),
       thread_([this] { run(); }) {}
 
@@ -247,6 +248,8 @@ void Committer::succeed(Batch batch, SteadyTime started) {
   size_.store(writer_->size(), std::memory_order_release);
   if (std::vector<Withdrawn> gone = writer_->take_withdrawn(); !gone.empty() && options_.on_withdrawn)
     options_.on_withdrawn(std::move(gone));
+  waiting_reports_.store(writer_->waiting_reports(), std::memory_order_relaxed);
+  if (const MadeReports made = writer_->take_reports(); !made.empty() && options_.on_reports) options_.on_reports(made);
   for (Job& job : batch.jobs) observe::guarded("the answer to a sender", [&job] { job.done(std::move(job.refusal)); });
   MutexLock lock(mutex_);
   retry_at_ = {};

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/mutex.h"
 #include "store/message_repository.h"
+#include "store/outbox.h"
 
 namespace sse::observe {
 class Counter;
@@ -46,6 +47,8 @@ class Committer {
     std::function<void(const std::string&)> on_error;
     /// Called on the committer's thread with withdrawn messages, before the waiting callers are answered. May be empty.
     std::function<void(std::vector<Withdrawn>)> on_withdrawn;
+    /// Likewise with delivery reports. May be empty.
+    std::function<void(const MadeReports&)> on_reports{};
   };
   /// Part of a transaction; may run more than once, each time after a rollback. An Error other than StoreError fails
   /// this work alone; the work must then have changed nothing.
@@ -79,6 +82,8 @@ class Committer {
 
   /// Committed (message, recipient) pairs.
   std::uint64_t size() const { return size_.load(std::memory_order_acquire); }
+  /// Committed delivery reports in the outbox.
+  std::uint64_t waiting_reports() const { return waiting_reports_.load(std::memory_order_relaxed); }
 
  private:
   // Not an exception_ptr: two threads would share its text and free it.
@@ -130,6 +135,7 @@ class Committer {
   bool failing_ = false;
 
   std::atomic<std::uint64_t> size_;
+  std::atomic<std::uint64_t> waiting_reports_;
 
   Mutex mutex_;
   CondVar changed_;

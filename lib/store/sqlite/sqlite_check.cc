@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "store/sqlite/sqlite_schema.h"
 
 namespace sse::store {
 namespace {

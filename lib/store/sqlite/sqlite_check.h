@@ -2,8 +2,6 @@
 
 #include <SQLiteCpp/Database.h>
 
-#include <string>
-
 namespace sse::store {
 
 /// Checks that SQLite does not do itself. `PRAGMA quick_check` verifies the structure of every page but does not
@@ -20,8 +18,5 @@ bool compare_with_indexes(SQLite::Database& db, int version);
 
 /// Recounts the messages of every recipient, all pending messages and all dead letters, in one transaction.
 void rebuild_counts(SQLite::Database& db);
-
-/// The SQL statements that create a database of `version`.
-std::string schema_of(int version);
 
 }  // namespace sse::store

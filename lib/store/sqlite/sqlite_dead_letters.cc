@@ -64,7 +64,10 @@ SqliteDeadLetters::SqliteDeadLetters(SQLite::Database& db, std::string path, con
       insert_letter_(prepare(db_, path_,
                              "INSERT INTO dead(message, service, kind, recipient, listening, event, created, expires, "
                              "died, attempts, payload) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
-      insert_letter_collapse_(prepare(db_, path_, "INSERT INTO dead_collapse(dead, word, original) VALUES(?, ?, ?)")) {}
+      insert_letter_collapse_(prepare(db_, path_, "INSERT INTO dead_collapse(dead, word, original) VALUES(?, ?, ?)")),
+      insert_dead_notify_(
+          prepare(db_, path_, "INSERT INTO dead_notify(dead) SELECT ?1 FROM notify WHERE message = ?2")),
+      insert_letter_notify_(prepare(db_, path_, "INSERT INTO dead_notify(dead) VALUES(?)")) {}
 
 std::uint64_t SqliteDeadLetters::expire(WallTime now, std::uint64_t enough) {
   return translated("remove expired messages from", path_, &db_, [&] {
@@ -101,7 +104,8 @@ SqliteDeadLetters::MovedToDead SqliteDeadLetters::move_some_to_dead(MessageId id
     if (find.step()) payload = find.integer_at(0);
   }
   for (const std::int64_t recipient : recipients) {
-    if (left-- <= room) {
+    const bool dead = left-- <= room;
+    if (dead) {
       make_room_for_letter(payload, size);
       if (payload == 0) {
         BoundStatement(insert_dead_data_).id(id).run();
@@ -110,15 +114,18 @@ SqliteDeadLetters::MovedToDead SqliteDeadLetters::move_some_to_dead(MessageId id
         moved_to_dead.bytes += size;
       }
       BoundStatement(insert_dead_).id(id).integer(recipient).integer(to_millis(now)).integer(payload).run();
+      const std::int64_t last_letter = db_.getLastInsertRowid();
       BoundStatement(insert_dead_collapse_)
-          .integer(db_.getLastInsertRowid())
+          .integer(last_letter)
           .id(id)
           .integer(recipient)
           .id(first == id ? MessageId() : first)
           .run();
+      BoundStatement(insert_dead_notify_).integer(last_letter).id(id).run();
       ++open_.totals.dead;
     }
-    if (pending_.withdraw(recipient, id, Withdrawn::Why::kExpired)) ++moved_to_dead.pairs;
+    const auto outcome = dead ? DeliveryReport::Outcome::kDead : DeliveryReport::Outcome::kExpired;
+    if (pending_.withdraw(recipient, id, Withdrawn::Why::kExpired, outcome)) ++moved_to_dead.pairs;
   }
   return moved_to_dead;
 }
@@ -167,6 +174,8 @@ std::vector<MessageId> SqliteDeadLetters::requeue(MessageId id, const MessageFil
     std::vector<Letter> letters = letters_to_requeue(id, filter, now);
     const OpenTransaction::Totals before = open_.totals;
     const std::size_t withdrawn = open_.withdrawn.size();
+    const std::size_t reports = open_.made.reports.size();
+    const std::uint64_t dropped = open_.made.dropped;
     db_.exec("SAVEPOINT requeue");
     try {
       std::vector<MessageId> ids = add_again(letters);
@@ -179,6 +188,8 @@ std::vector<MessageId> SqliteDeadLetters::requeue(MessageId id, const MessageFil
       db_.tryExec("RELEASE requeue");
       open_.totals = before;
       open_.withdrawn.resize(withdrawn);
+      open_.made.reports.resize(reports);
+      open_.made.dropped = dropped;
       throw;
     }
   });
@@ -190,8 +201,9 @@ std::vector<SqliteDeadLetters::Letter> SqliteDeadLetters::letters_to_requeue(Mes
   const Conditions conditions(filter, Conditions::kDead);
   SQLite::Statement statement(
       db_,
-      "SELECT id, service, kind, recipient, listening, event, created, expires, message, word, original, payload "
-      "FROM dead LEFT JOIN dead_collapse AS c ON c.dead = id WHERE (message = ?1 OR ?1 = 0)" +
+      "SELECT id, service, kind, recipient, listening, event, created, expires, message, word, original, payload, "
+      "n.dead FROM dead LEFT JOIN dead_collapse AS c ON c.dead = id LEFT JOIN dead_notify AS n ON n.dead = id WHERE "
+      "(message = ?1 OR ?1 = 0)" +
           conditions.further() + " ORDER BY id");
   std::vector<Letter> letters;
   BoundStatement find(statement);
@@ -209,6 +221,7 @@ std::vector<SqliteDeadLetters::Letter> SqliteDeadLetters::letters_to_requeue(Mes
     message.collapse = find.text_at(9);
     message.original = find.count_at(10) != 0 ? find.id_at(10) : find.id_at(8);
     message.key = import_key(message.original, {message.target.kind, find.text_at(3)});
+    message.notify = find.integer_at(12) != 0;
     letters.push_back({find.integer_at(0), find.integer_at(11), std::move(message)});
   }
   return letters;
@@ -303,8 +316,10 @@ LetterOutcome SqliteDeadLetters::add(const DeadLetter& letter, KnownLetters& kno
       .integer(m.attempts)
       .integer(payload)
       .run();
+  const std::int64_t row = db_.getLastInsertRowid();
   if (!m.collapse.empty() || m.original.valid())
-    BoundStatement(insert_letter_collapse_).integer(db_.getLastInsertRowid()).text(m.collapse).id(m.original).run();
+    BoundStatement(insert_letter_collapse_).integer(row).text(m.collapse).id(m.original).run();
+  if (m.notify) BoundStatement(insert_letter_notify_).integer(row).run();
   ++open_.totals.dead;
   known.names.insert(name_of(letter));
   return LetterOutcome::kStored;

@@ -70,7 +70,8 @@ class SqliteDeadLetters {
   OpenTransaction& open_;
   SQLite::Statement insert_dead_, insert_dead_collapse_, insert_dead_data_, find_moved_data_, find_dead_data_,
       put_dead_data_, unused_dead_data_, drop_dead_data_, oldest_dead_, dead_data_, drop_dead_;
-  SQLite::Statement letters_of_, letters_by_original_, insert_letter_, insert_letter_collapse_;
+  SQLite::Statement letters_of_, letters_by_original_, insert_letter_, insert_letter_collapse_, insert_dead_notify_,
+      insert_letter_notify_;
 };
 
 }  // namespace sse::store

@@ -15,7 +15,8 @@ namespace sse::store {
 /// opening a file of millions of messages reads none of them. AUTOINCREMENT retains the largest id ever used, also of
 /// deleted messages. `message.sum` is the checksum of a message (message_checksum(); -1 for messages of format 1),
 /// because SQLite checks the structure of a page but not its content. `dead` holds the dead letters, `dead_data` the
-/// data shared by those of one message.
+/// data shared by those of one message. `notify` has the messages whose removal is reported, `outbox` the reports that
+/// the application has not accepted yet (Outbox).
 ///
 /// Each format is the previous one plus a step, so that a new file and an upgraded one are the same.
 

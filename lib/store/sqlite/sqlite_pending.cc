@@ -13,13 +13,16 @@
 
 namespace sse::store {
 
+using Outcome = DeliveryReport::Outcome;
+
 SqlitePending::SqlitePending(const SQLite::Database& db, std::string path, const StoreLimits& limits, IdGenerator& ids,
-                             OpenTransaction& open)
+                             OpenTransaction& open, SqliteOutbox& outbox)
     : db_(db),
       path_(std::move(path)),
       limits_(limits),
       ids_(ids),
       open_(open),
+      outbox_(outbox),
       find_recipient_(
           prepare(db_, path_, "SELECT id, pending, bytes FROM recipient WHERE name = ? AND kind = ? AND service = ?")),
       insert_recipient_(
@@ -159,7 +162,7 @@ PartialStore::Replaced SqlitePending::replace_older(const ServiceName& service, 
     if (!same.valid()) return {};
     const MessageId first = first_id(same);
     if (first >= than) return {0, first > than ? first : MessageId()};
-    withdraw(row, same, Withdrawn::Why::kReplaced);
+    withdraw(row, same, Withdrawn::Why::kReplaced, Outcome::kReplaced);
     return {1, {}};
   });
 }
@@ -192,7 +195,7 @@ void SqlitePending::insert(const NewMessage& message, MessageId id, const std::v
                            std::vector<Place>& places) {
   for (std::size_t i = 0; i < recipients.size(); ++i) {
     // drop() deletes the recipient with its last message; it must then be inserted again.
-    if (!places[i].replaced.valid() || !drop(places[i].recipient, places[i].replaced)) continue;
+    if (!places[i].replaced.valid() || !drop(places[i].recipient, places[i].replaced, Outcome::kReplaced)) continue;
     open_.withdrawn.push_back({message.service, recipients[i], places[i].replaced, Withdrawn::Why::kReplaced});
     places[i].recipient = recipient_id(message.service, recipients[i]);
   }
@@ -207,6 +210,7 @@ void SqlitePending::insert(const NewMessage& message, MessageId id, const std::v
       .integer(
           message_checksum(id, message.created, message.expires, message.target.listening, message.event, message.data))
       .run();
+  if (message.notify) outbox_.note(id, sender_key(message.key));
   for (std::size_t i = 0; i < recipients.size(); ++i) {
     std::int64_t recipient = places[i].recipient;
     if (recipient == 0) {
@@ -233,12 +237,19 @@ void SqlitePending::insert(const NewMessage& message, MessageId id, const std::v
 bool SqlitePending::confirm(const ServiceName& service, const Recipient& recipient, MessageId id) {
   return translated("store a confirmation in", path_, &db_, [&] {
     const std::int64_t row = recipient_id(service, recipient);
-    return row != 0 && drop(row, id);
+    return row != 0 && drop(row, id, Outcome::kConfirmed);
   });
 }
 
-// Removes the message for one recipient, and altogether when that was the last one. True when something was removed.
-bool SqlitePending::drop(std::int64_t recipient, MessageId id) {
+// Removes the message for one recipient, and altogether when that was the last one. True when something was removed,
+// which is then reported.
+bool SqlitePending::drop(std::int64_t recipient, MessageId id, Outcome outcome) {
+  if (std::optional<DeliveryReport> report = outbox_.begin(recipient, id)) {
+    report->outcome = outcome;
+    report->time = ids_.clock().wall_now();
+    if (const MessageId first = first_id(id); first != id) report->original = first;
+    outbox_.add(std::move(*report));
+  }
   std::optional<std::int64_t> size;
   {
     BoundStatement dropped(drop_pending_);
@@ -263,7 +274,7 @@ void SqlitePending::note_attempts(const ServiceName& service, const Recipient& r
   });
 }
 
-bool SqlitePending::withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why) {
+bool SqlitePending::withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why, Outcome outcome) {
   Withdrawn removed;
   {
     BoundStatement describe(describe_recipient_);
@@ -271,7 +282,7 @@ bool SqlitePending::withdraw(std::int64_t recipient, MessageId id, Withdrawn::Wh
     if (describe.step())
       removed = {ServiceName(describe.text_at(0)), {describe.kind_at(1), describe.text_at(2)}, id, why};
   }
-  if (!drop(recipient, id)) return false;
+  if (!drop(recipient, id, outcome)) return false;
   open_.withdrawn.push_back(std::move(removed));
   return true;
 }
@@ -284,7 +295,8 @@ std::uint64_t SqlitePending::erase(MessageId id) {
       find.id(id);
       while (find.step()) recipients.push_back(find.integer_at(0));
     }
-    for (const std::int64_t recipient : recipients) withdraw(recipient, id, Withdrawn::Why::kDeleted);
+    for (const std::int64_t recipient : recipients)
+      withdraw(recipient, id, Withdrawn::Why::kDeleted, Outcome::kDeleted);
     return static_cast<std::uint64_t>(recipients.size());
   });
 }
@@ -304,7 +316,7 @@ std::uint64_t SqlitePending::purge(const MessageFilter& filter, std::uint64_t en
       find.integer(as_integer(enough));
       while (find.step()) pairs.emplace_back(find.integer_at(0), find.id_at(1));
     }
-    for (const auto& [recipient, id] : pairs) withdraw(recipient, id, Withdrawn::Why::kDeleted);
+    for (const auto& [recipient, id] : pairs) withdraw(recipient, id, Withdrawn::Why::kDeleted, Outcome::kDeleted);
     return static_cast<std::uint64_t>(pairs.size());
   });
 }

@@ -12,6 +12,7 @@
 #include "store/message_repository.h"
 #include "store/repository_abilities.h"
 #include "store/sqlite/open_transaction.h"
+#include "store/sqlite/sqlite_outbox.h"
 #include "store/store_limits.h"
 
 namespace sse::store {
@@ -23,7 +24,7 @@ class SqlitePending {
  public:
   /// References must outlive this. `path` is named in errors.
   SqlitePending(const SQLite::Database& db, std::string path, const StoreLimits& limits, IdGenerator& ids,
-                OpenTransaction& open);
+                OpenTransaction& open, SqliteOutbox& outbox);
 
   /// As SqliteWriter.
   AddOutcome add(const NewMessage& message);
@@ -40,9 +41,9 @@ class SqlitePending {
   bool knows(const NewMessage& message, AddOutcome& outcome);
   /// The first id of a pending message: before it was imported or requeued from the dead letters.
   MessageId first_id(MessageId id);
-  /// Removes the message for one recipient, which SqliteWriter::take_withdrawn() then returns. False when the recipient
-  /// did not have it pending.
-  bool withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why);
+  /// Removes the message for one recipient, which SqliteWriter::take_withdrawn() then returns, and its report
+  /// SqliteWriter::take_reports(). False when the recipient did not have it pending.
+  bool withdraw(std::int64_t recipient, MessageId id, Withdrawn::Why why, DeliveryReport::Outcome outcome);
 
   /// Messages that have expired, up to `limit`, the oldest first.
   std::vector<MessageId> expired(WallTime now, std::uint64_t limit);
@@ -68,7 +69,7 @@ class SqlitePending {
   Place require_place(const NewMessage& message, const Recipient& recipient, Usage& total);
   void insert(const NewMessage& message, MessageId id, const std::vector<Recipient>& recipients,
               std::vector<Place>& places);
-  bool drop(std::int64_t recipient, MessageId id);
+  bool drop(std::int64_t recipient, MessageId id, DeliveryReport::Outcome outcome);
   std::int64_t recipient_id(const ServiceName& service, const Recipient& recipient);
   std::int64_t insert_recipient(const ServiceName& service, const Recipient& recipient, std::int64_t size);
 
@@ -77,6 +78,7 @@ class SqlitePending {
   const StoreLimits& limits_;
   IdGenerator& ids_;
   OpenTransaction& open_;
+  SqliteOutbox& outbox_;
   SQLite::Statement find_recipient_, insert_recipient_, count_recipient_, release_recipient_, drop_recipient_,
       describe_recipient_;
   SQLite::Statement insert_message_, drop_unclaimed_message_;

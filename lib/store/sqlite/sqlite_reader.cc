@@ -170,8 +170,10 @@ std::vector<PendingMessage> SqliteReader::find_all(std::span<const MessageId> id
         db_, std::string(kColumns) +
                  ", (SELECT c.word FROM collapse AS c WHERE c.message = m.id "
                  "AND c.recipient = r.id), (SELECT k.key FROM sent_key AS k WHERE k.message = m.id AND " +
-                 kImported +
-                 ") FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
+                 kImported + ")" +
+                 // A file that an older version wrote last may lack the table.
+                 (db_.tableExists("notify") ? ", EXISTS(SELECT 1 FROM notify AS n WHERE n.message = m.id)" : ", 0") +
+                 " FROM message AS m CROSS JOIN pending AS p ON p.message = m.id "
                  "CROSS JOIN recipient AS r ON r.id = p.recipient "
                  "WHERE m.id = ? ORDER BY r.kind, r.name");
     // Not in the statement above, which would read the data for each recipient and sort it.
@@ -185,6 +187,7 @@ std::vector<PendingMessage> SqliteReader::find_all(std::span<const MessageId> id
         PendingMessage& message = result.emplace_back(row(use));
         message.collapse = use.text_at(10);
         message.original = original_in(use.text_at(11));
+        message.notify = use.integer_at(12) != 0;
         if (result.size() > first + 1) {
           message.data = result[first].data;
           message.damaged = result[first].damaged;
@@ -241,8 +244,8 @@ std::vector<DeadLetter> SqliteReader::letters(const MessageFilter& filter, const
     SQLite::Statement statement(
         db_,
         "SELECT message, service, kind, recipient, listening, event, length(data), created, expires, attempts, "
-        "died, payload, c.word, c.original FROM dead LEFT JOIN dead_data USING(payload) "
-        "LEFT JOIN dead_collapse AS c ON c.dead = id" +
+        "died, payload, c.word, c.original, n.dead FROM dead LEFT JOIN dead_data USING(payload) "
+        "LEFT JOIN dead_collapse AS c ON c.dead = id LEFT JOIN dead_notify AS n ON n.dead = id" +
             where + order);
     SQLite::Statement data_of(db_, "SELECT data FROM dead_data WHERE payload = ?");
     std::int64_t payload = 0;
@@ -263,8 +266,35 @@ std::vector<DeadLetter> SqliteReader::letters(const MessageFilter& filter, const
       }
       letter.message.collapse = use.text_at(12);
       if (use.count_at(13) != 0) letter.message.original = use.id_at(13);
+      letter.message.notify = use.integer_at(14) != 0;
     }
     return result;
+  });
+}
+
+std::vector<StoredReport> SqliteReader::reports(std::uint64_t after, std::size_t limit) {
+  return translated("read delivery reports from", path_, &db_, [&] {
+    SQLite::Statement statement(db_,
+                                "SELECT id, outcome, service, kind, recipient, message, original, event, key, created, "
+                                "time, attempts FROM outbox WHERE id > ? ORDER BY id LIMIT ?");
+    BoundStatement use(statement);
+    use.integer(clamp(after)).integer(clamp(limit));
+    std::vector<StoredReport> found;
+    while (use.step()) {
+      DeliveryReport report;
+      report.outcome = static_cast<DeliveryReport::Outcome>(use.integer_at(1));
+      report.service = ServiceName(use.text_at(2));
+      report.recipient = {use.kind_at(3), use.text_at(4)};
+      report.id = use.id_at(5);
+      report.original = use.id_at(6);
+      report.event = use.text_at(7);
+      report.key = use.text_at(8);
+      report.created = from_millis(use.integer_at(9));
+      report.time = from_millis(use.integer_at(10));
+      report.attempts = static_cast<std::uint32_t>(use.count_at(11));
+      found.push_back({use.count_at(0), std::move(report)});
+    }
+    return found;
   });
 }
 

@@ -13,6 +13,7 @@
 #include "base/units.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/outbox.h"
 
 namespace sse::store {
 
@@ -35,6 +36,8 @@ class SqliteReader {
   std::uint64_t count_dead(const MessageFilter& filter);
   std::vector<DeadLetter> page_dead(const MessageFilter& filter, std::size_t limit);
   std::vector<DeadLetter> list_dead(const MessageFilter& filter, std::uint64_t skip, std::size_t limit);
+  /// Delivery reports with a number greater than `after`, ascending, up to `limit`. REQUIRES: the file has an outbox.
+  std::vector<StoredReport> reports(std::uint64_t after, std::size_t limit);
 
  private:
   /// `also`: a further condition. `order`: the ORDER BY clause with the parameters LIMIT and OFFSET.

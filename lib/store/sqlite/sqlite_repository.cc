@@ -40,6 +40,7 @@ SqliteRepository::SqliteRepository(Options options, IdGenerator& ids) : ids_(ids
   committer.clock = &ids.clock();
   committer.on_error = std::move(options.on_error);
   committer.on_withdrawn = [this](std::vector<Withdrawn> removed) { withdrawals_.report(std::move(removed)); };
+  committer.on_reports = [this](const MadeReports& made) { report_listener_.report(made); };
   committer_ = std::make_unique<Committer>(std::move(writer), std::move(committer));
   readers_ = std::make_unique<ReaderPool>(path, options.busy_timeout);
 }
@@ -177,6 +178,22 @@ void SqliteRepository::probe_writes(std::function<void()> answer) {
   // A transaction that writes nothing costs no fsync. A refusal by the disk is an answer, too.
   if (!committer_->commit_async([](SqliteWriter&) {}, [shared](const Committer::Outcome&) { (*shared)(); }))
     (*shared)();
+}
+
+std::vector<StoredReport> SqliteRepository::claim_reports(std::size_t limit) {
+  std::vector<StoredReport> claimed = readers_->run(
+      [&](SqliteReader& reader) { return reader.reports(claimed_.load(std::memory_order_relaxed), limit); });
+  if (!claimed.empty()) claimed_.store(claimed.back().number, std::memory_order_relaxed);
+  return claimed;
+}
+
+void SqliteRepository::remove_reports(std::span<const std::uint64_t> numbers) {
+  if (numbers.empty()) return;
+  committer_->commit([numbers](SqliteWriter& writer) { writer.remove_reports(numbers); });
+}
+
+std::uint64_t SqliteRepository::waiting_reports() const {
+  return committer_->waiting_reports();
 }
 
 std::uint64_t SqliteRepository::size() const {

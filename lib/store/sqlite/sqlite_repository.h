@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -11,6 +12,7 @@
 #include "base/ids.h"
 #include "store/dead_letters.h"
 #include "store/message_repository.h"
+#include "store/outbox.h"
 #include "store/repository_abilities.h"
 #include "store/store_limits.h"
 #include "store/withdrawals.h"
@@ -37,7 +39,8 @@ class SqliteRepository final : public MessageRepository,
                                public WithdrawalReports,
                                public ConfirmationCounter,
                                public PartialStore,
-                               public WriteProbe {
+                               public WriteProbe,
+                               public Outbox {
  public:
   enum class Sync {
     kFull,    ///< fsync before every answer: survives a power loss
@@ -102,9 +105,17 @@ class SqliteRepository final : public MessageRepository,
 
   void probe_writes(std::function<void()> answer) override;
 
+  void listen_to_reports(Reported reported) override { report_listener_.set(std::move(reported)); }
+  std::vector<StoredReport> claim_reports(std::size_t limit) override;
+  void renew_claims(std::span<const std::uint64_t> /*numbers*/) override {}
+  void remove_reports(std::span<const std::uint64_t> numbers) override;
+  std::uint64_t waiting_reports() const override;
+
  private:
   IdGenerator& ids_;
   Withdrawals withdrawals_;
+  ReportListener report_listener_;
+  std::atomic<std::uint64_t> claimed_{0};  ///< delivery reports up to this number
   // In order of construction; destroyed in reverse, so that the writer closes last and removes the WAL.
   std::unique_ptr<LockFile> lock_;
   std::unique_ptr<Committer> committer_;

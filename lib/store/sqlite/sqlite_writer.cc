@@ -24,7 +24,8 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
     : path_(o.path),
       limits_(o.limits),
       db_(open_for_writing(o.path, o.sync_every_commit, o.busy_timeout, o.findings)),
-      pending_(db_, path_, limits_, ids, open_),
+      outbox_(db_, path_, limits_, open_),
+      pending_(db_, path_, limits_, ids, open_, outbox_),
       dead_(db_, path_, limits_, pending_, open_),
       begin_(prepare(db_, path_, "BEGIN IMMEDIATE")),
       commit_(prepare(db_, path_, "COMMIT")),
@@ -36,8 +37,11 @@ SqliteWriter::SqliteWriter(const Options& o, IdGenerator& ids)
     SQLite::Statement totals(db_, "SELECT pairs, bytes, dead, dead_bytes FROM total");
     BoundStatement use(totals);
     if (!use.step()) throw SQLite::Exception("the row of totals is missing", SQLITE_CORRUPT);
-    committed_ = {use.count_at(0), use.count_at(1), use.count_at(2), use.count_at(3)};
-    open_.totals = committed_;
+    open_.totals.pairs = use.count_at(0);
+    open_.totals.bytes = use.count_at(1);
+    open_.totals.dead = use.count_at(2);
+    open_.totals.dead_bytes = use.count_at(3);
+    committed_ = open_.totals;
   });
   // Replaces SQLite's automatic checkpoint inside COMMIT, which would make senders wait.
   sqlite3_wal_hook(
@@ -69,6 +73,14 @@ void SqliteWriter::commit() {
   committed_withdrawn_.insert(committed_withdrawn_.end(), std::make_move_iterator(open_.withdrawn.begin()),
                               std::make_move_iterator(open_.withdrawn.end()));
   open_.withdrawn.clear();
+  MadeReports made = std::exchange(open_.made, {});
+  committed_reports_.reports.insert(committed_reports_.reports.end(), std::make_move_iterator(made.reports.begin()),
+                                    std::make_move_iterator(made.reports.end()));
+  committed_reports_.dropped += made.dropped;
+}
+
+void SqliteWriter::remove_reports(std::span<const std::uint64_t> numbers) {
+  translated("remove delivery reports from", path_, &db_, [&] { outbox_.remove(numbers); });
 }
 
 void SqliteWriter::rollback() noexcept {
@@ -79,6 +91,7 @@ void SqliteWriter::rollback() noexcept {
   }
   open_.totals = committed_;
   open_.withdrawn.clear();
+  open_.made = {};
 }
 
 bool SqliteWriter::reclaim(int pages) {

@@ -17,6 +17,7 @@
 #include "store/sqlite/open_transaction.h"
 #include "store/sqlite/sqlite_dead_letters.h"
 #include "store/sqlite/sqlite_file.h"
+#include "store/sqlite/sqlite_outbox.h"
 #include "store/sqlite/sqlite_pending.h"
 #include "store/store_limits.h"
 
@@ -73,12 +74,18 @@ class SqliteWriter {
     return dead_.requeue(id, filter, now);
   }
   std::uint64_t purge_dead(MessageId id, const MessageFilter& filter) { return dead_.purge(id, filter); }
+  /// As Outbox.
+  void remove_reports(std::span<const std::uint64_t> numbers);
 
   /// The messages withdrawn by committed transactions since the last call.
   std::vector<Withdrawn> take_withdrawn() { return std::exchange(committed_withdrawn_, {}); }
+  /// The delivery reports that committed transactions have made and dropped since the last call.
+  MadeReports take_reports() { return std::exchange(committed_reports_, {}); }
 
   /// Committed (message, recipient) pairs.
   std::uint64_t size() const { return committed_.pairs; }
+  /// Committed delivery reports in the outbox.
+  std::uint64_t waiting_reports() const { return committed_.reports; }
 
   // Outside a transaction.
 
@@ -92,11 +99,13 @@ class SqliteWriter {
   const StoreLimits limits_;
   SQLite::Database db_;
   OpenTransaction open_;
+  SqliteOutbox outbox_;
   SqlitePending pending_;
   SqliteDeadLetters dead_;
   SQLite::Statement begin_, commit_, rollback_, totals_;
   OpenTransaction::Totals committed_;
   std::vector<Withdrawn> committed_withdrawn_;
+  MadeReports committed_reports_;
   int log_pages_ = 0;
 };
 

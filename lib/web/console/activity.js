@@ -4,7 +4,22 @@ import { follow } from './api.js';
 import { el, field, link } from './dom.js';
 
 const MAX_ROWS = 500;
-const TYPES = ['connect', 'disconnect', 'refused', 'send', 'message', 'upload', 'listening', 'occupied', 'vacated'];
+const TYPES = [
+  'connect',
+  'disconnect',
+  'refused',
+  'send',
+  'message',
+  'upload',
+  'listening',
+  'occupied',
+  'vacated',
+  'confirmed',
+  'expired',
+  'dead',
+  'deleted',
+  'replaced',
+];
 
 export function activity(context) {
   const body = el('tbody');
@@ -113,11 +128,13 @@ function describe(event) {
 function details(event) {
   const targets = [event, ...(event.also ?? [])]
     .filter((one) => one.kind)
-    .map((one) => `${one.kind} ${one.names?.join(', ') ?? ''}`.trim());
+    .map((one) => `${one.kind} ${one.names?.join(', ') ?? one.recipient ?? ''}`.trim());
   const parts = [
     event.event && `“${event.event}”`,
     targets.length > 0 && `to ${targets.join(' and ')}`,
     event.delivered !== undefined && `${event.delivered} delivered`,
+    event.attempts !== undefined && `message ${event.id}, ${event.attempts} attempts`,
+    event.key && `key ${event.key}`,
     event.qos && `${event.pending ?? 0} pending`,
     event.channel && `channel ${event.channels?.join(', ') ?? event.channel}`,
     event.address && `from ${event.address}`,

@@ -50,6 +50,7 @@ export function send(context) {
           {},
           el('legend', {}, 'Delivery'),
           check('Store until confirmed (qos)', 'qos'),
+          check('Tell the application what becomes of it (notify)', 'notify'),
           el(
             'div',
             { class: 'grid' },
@@ -88,7 +89,7 @@ export function send(context) {
   function enable() {
     const { all, qos, except } = form.elements;
     for (const name of [...NAMED.map(([, one]) => one), 'tenant']) form.elements[name].disabled = all.checked;
-    for (const name of ['ttl', 'id', 'collapse', 'wait']) form.elements[name].disabled = !qos.checked;
+    for (const name of ['notify', 'ttl', 'id', 'collapse', 'wait']) form.elements[name].disabled = !qos.checked;
     except.disabled = qos.checked;
   }
 
@@ -110,6 +111,7 @@ export function send(context) {
     if (service) body.service = service;
     if (form.elements.qos.checked) {
       body.qos = true;
+      if (form.elements.notify.checked) body.notify = true;
       for (const name of ['ttl', 'id', 'collapse', 'wait']) if (value(name)) body[name] = value(name);
     } else if (value('except')) {
       body.except = value('except');

@@ -33,7 +33,12 @@ class EventFeedTest : public ::testing::Test {
 
   Client follow(ActivityFilter filter = {}, std::size_t last = 0, int send_buffer = 0, int receive_buffer = 0) {
     auto pair = testing::tcp_pair(send_buffer, receive_buffer);
-    feed_.follow(std::move(pair.server), {"head\n", false}, std::move(filter), last);
+    feed_.follow(std::move(pair.server), {"head\n", false}, {std::move(filter), last, {}, EventFeed::Format::kLines});
+    return std::move(pair.client);
+  }
+  Client resume(const std::string& cursor, EventFeed::Format format = EventFeed::Format::kLines) {
+    auto pair = testing::tcp_pair(0, 0);
+    feed_.follow(std::move(pair.server), {"head\n", false}, {{}, 0, cursor, format});
     return std::move(pair.client);
   }
   void connected(const std::string& user, const std::string& service = "hr") {
@@ -142,6 +147,44 @@ TEST_F(EventFeedTest, TellsASlowFollowerHowMuchItMissedAndCountsIt) {
   connected("last");
   reader.join();
   EXPECT_TRUE(slow.receive_until("\"user\":\"last\"")) << "the follower goes on";
+}
+
+TEST_F(EventFeedTest, ResumesBehindTheCursorOfAnEvent) {
+  for (const char* user : {"1", "2", "3"}) connected(user);
+  Client client = resume(log_.cursor_of(1));
+  connected("4");
+  EXPECT_THAT(users_until(client, "4"), ElementsAre("2", "3", "4"));
+  EXPECT_THAT(client.received(), HasSubstr("\"cursor\":\"" + log_.cursor_of(4) + "\""));
+}
+
+TEST_F(EventFeedTest, TellsAGapToAFollowerWhoseEventsAreNoLongerStored) {
+  for (int i = 1; i <= 300; ++i) connected(std::to_string(i));
+  Client client = resume(log_.cursor_of(10));
+  ASSERT_TRUE(client.receive_until("\"user\":\"300\""));
+  const std::string text = client.received();
+  const std::size_t gap = text.find("{\"");
+  const event::Json first = event::Json::parse(text.substr(gap, text.find('\n', gap) - gap));
+  EXPECT_EQ(first.value("type", ""), "gap");
+  EXPECT_EQ(first.value("reason", ""), "overrun");
+  EXPECT_EQ(first.value("count", 0), 34) << "300 less 10 that it has had and 256 that are stored";
+  EXPECT_EQ(first.value("cursor", ""), log_.cursor_of(44));
+  EXPECT_THAT(text, HasSubstr("\"user\":\"45\""));
+}
+
+TEST_F(EventFeedTest, TellsAGapToAFollowerOfAnotherRun) {
+  connected("1");
+  Client client = resume("0a0b0c-1");
+  connected("2");
+  ASSERT_TRUE(client.receive_until("\"user\":\"2\""));
+  EXPECT_THAT(client.received(), HasSubstr(R"("reason":"restarted")"));
+  EXPECT_THAT(client.received(), HasSubstr("\"user\":\"1\""));
+}
+
+TEST_F(EventFeedTest, SendsAnEventStreamWithTheCursorAsId) {
+  connected("1");
+  Client client = resume(log_.cursor_of(0), EventFeed::Format::kEventStream);
+  ASSERT_TRUE(client.receive_until("\n\n"));
+  EXPECT_THAT(client.received(), HasSubstr("id: " + log_.cursor_of(1) + "\nevent: connect\ndata: {"));
 }
 
 TEST_F(EventFeedTest, WantsSendsOnlyForItsFollowersAndForgetsThoseThatLeave) {

@@ -27,6 +27,7 @@ TEST(SendRequestJson, SurvivesTheRoundTrip) {
   request.data = "a\nb";
   request.qos = true;
   request.ttl = std::chrono::hours(1);
+  request.notify = true;
   const Json json = to_json(request);
   EXPECT_EQ(json["ttl"], "1h");
   const SendRequest back = send_request_from_json(json);
@@ -36,6 +37,7 @@ TEST(SendRequestJson, SurvivesTheRoundTrip) {
   EXPECT_EQ(back.event, "note");
   EXPECT_EQ(back.data, "a\nb");
   EXPECT_TRUE(back.qos);
+  EXPECT_TRUE(back.notify);
   EXPECT_EQ(back.ttl, request.ttl);
 }
 
@@ -82,6 +84,10 @@ TEST(SendRequestJson, NamesWhatIsWrong) {
   EXPECT_NE(refusal([] { send_request_from_json(Json::parse(R"({"target":{"all":true},"qoss":1})")); }).find("'qoss'"),
             std::string::npos);
   EXPECT_NE(refusal([] { send_request_from_json(Json::parse(R"({"target":{"all":true},"ttl":60})")); }).find("'ttl'"),
+            std::string::npos);
+  EXPECT_NE(refusal([] {
+              send_request_from_json(Json::parse(R"({"target":{"all":true},"notify":true})"));
+            }).find("notify needs qos"),
             std::string::npos);
   refusal([] { send_request_from_json(Json::parse("[]")); });
 }

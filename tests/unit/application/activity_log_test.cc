@@ -88,6 +88,82 @@ TEST(ActivityLog, AreShownInOrderWhateverThreadTheyComeFrom) {
   EXPECT_EQ(activity_log.sequence(), 200U);
 }
 
+DeliveryReport report_of(std::uint64_t id) {
+  DeliveryReport report;
+  report.outcome = DeliveryReport::Outcome::kDead;
+  report.service = kService;
+  report.recipient = {event::TargetKind::kUser, "u"};
+  report.id = MessageId(id);
+  report.event = "news";
+  report.key = "order-7";
+  report.attempts = 2;
+  return report;
+}
+
+TEST(ActivityLog, ShowsWhatBecameOfAMessage) {
+  ActivityLog activity_log;
+  activity_log.connected(kService, connection(1));
+  activity_log.reported(std::vector<DeliveryReport>(1000, report_of(5)));
+  const auto last = activity_log.last();
+  ASSERT_THAT(last, SizeIs(257));
+  EXPECT_EQ(last.front()->type, ActivityEvent::Type::kConnect);
+  const Json shown = to_json(*last.back());
+  EXPECT_EQ(shown.value("type", ""), "dead");
+  EXPECT_EQ(shown.value("id", ""), "5");
+  EXPECT_EQ(shown.value("kind", ""), "user");
+  EXPECT_EQ(shown.value("recipient", ""), "u");
+  EXPECT_EQ(shown.value("key", ""), "order-7");
+  EXPECT_EQ(shown.value("attempts", 0), 2);
+  EXPECT_FALSE(shown.contains("originalId"));
+  EXPECT_TRUE(concerns(*last.back(), UserId("u")));
+  EXPECT_FALSE(concerns(*last.back(), UserId("v")));
+}
+
+TEST(ActivityLog, ResumesBehindACursorWithoutAGap) {
+  ActivityLog activity_log;
+  for (std::uint64_t i = 1; i <= 5; ++i) activity_log.connected(kService, connection(i));
+  const auto resumed = activity_log.since(activity_log.cursor_of(3), {});
+  ASSERT_THAT(resumed.events, SizeIs(2));
+  EXPECT_EQ(resumed.events[0]->sequence, 4U);
+  EXPECT_FALSE(resumed.gap);
+  EXPECT_THAT(activity_log.since(activity_log.cursor_of(5), {}).events, SizeIs(0));
+}
+
+TEST(ActivityLog, TellsHowManyEventsBehindACursorItNoLongerHas) {
+  ActivityLog activity_log;
+  for (std::uint64_t i = 1; i <= 300; ++i) activity_log.connected(kService, connection(i));
+  const auto resumed = activity_log.since(activity_log.cursor_of(20), {});
+  EXPECT_TRUE(resumed.gap);
+  EXPECT_FALSE(resumed.restarted);
+  EXPECT_EQ(resumed.lost, 24U);
+  EXPECT_FALSE(activity_log.since(activity_log.cursor_of(44), {}).gap);
+  EXPECT_FALSE(activity_log.since(activity_log.cursor_of(20), {ActivityEvent::Type::kSend}).gap)
+      << "none of these is lost";
+}
+
+TEST(ActivityLog, TellsAGapWhereABulkOfSendsWasNotStoredAtAll) {
+  ActivityLog activity_log;
+  activity_log.connected(kService, connection(1));
+  const std::string cursor = activity_log.cursor_of(1);
+  EXPECT_FALSE(activity_log.since(cursor, {}).gap);
+  const auto [requests, outcomes] = sends(1000);
+  activity_log.sent(kService, requests, outcomes);
+  EXPECT_TRUE(activity_log.since(cursor, {}).gap);
+  EXPECT_FALSE(activity_log.since(cursor, {}).lost) << "not counted";
+  EXPECT_FALSE(activity_log.since(activity_log.cursor_of(activity_log.sequence()), {}).gap);
+}
+
+TEST(ActivityLog, KnowsTheCursorsOfThisRunAlone) {
+  ActivityLog activity_log;
+  ActivityLog other;
+  activity_log.connected(kService, connection(1));
+  other.connected(kService, connection(1));
+  EXPECT_TRUE(activity_log.since(other.cursor_of(1), {}).restarted);
+  EXPECT_TRUE(activity_log.since(activity_log.cursor_of(2), {}).restarted) << "an event that there was not";
+  for (const char* wrong : {"", "-1", "7", "a-", "a-x", "a--1"})
+    EXPECT_THROW(activity_log.since(wrong, {}), Error) << wrong;
+}
+
 TEST(ActivityLog, KeepsSendsFromPushingOutTheRest) {
   ActivityLog activity_log;
   activity_log.connected(kService, connection(1));

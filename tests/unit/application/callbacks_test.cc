@@ -50,6 +50,28 @@ TEST_F(CallbacksTest, HearsInOrderWhatHappensToAConnection) {
   EXPECT_THAT(noted(), ElementsAre("connected ann", "+a", "-a", "disconnected disconnect bye"));
 }
 
+TEST_F(CallbacksTest, HearsWhatBecomesOfAMessage) {
+  Callbacks callbacks;
+  callbacks.settled = [&](const DeliveryReport& report) {
+    note(std::string(outcome_name(report.outcome)) + " " + report.recipient.name + " " + report.event);
+  };
+  start_with(callbacks);
+  delivery::SendRequest request{event::Target::user(UserId("ann")), "order", "text", true};
+  server_->sender("").send(request);
+  request.notify = true;
+  server_->sender("").send(request);
+  const OpenStream page = stream("userId=ann");
+  EXPECT_TRUE(eventually([&] { return noted().size() == 1; }));
+  EXPECT_THAT(noted(), ElementsAre("confirmed ann order"));
+}
+
+TEST_F(CallbacksTest, RefusesToReportWhatIsNotStored) {
+  start_with({});
+  delivery::SendRequest request{event::Target::user(UserId("ann")), "order", "text"};
+  request.notify = true;
+  EXPECT_THROW(server_->sender("").send(request), Error);
+}
+
 TEST_F(CallbacksTest, HearsWhichChannelsAreOccupied) {
   Callbacks callbacks;
   callbacks.channel_occupied = [&](const ChannelEvent& e) { note("+" + e.channel.str()); };

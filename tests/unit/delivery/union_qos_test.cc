@@ -22,9 +22,9 @@ using event::TargetKind;
 using std::chrono::milliseconds;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::SizeIs;
 using testing::Page;
 using testing::PageOptions;
+using ::testing::SizeIs;
 
 // A repository of an application's own that knows one target a message.
 class OneKindRepository final : public testing::ForwardingRepository {
@@ -183,7 +183,8 @@ TEST_F(UnionQosTest, IsResumedOnceFromTheHistoryAndConfirmedForBoth) {
   EXPECT_EQ(ack(both, "ann", first), 1U);
   close(both);
   const std::uint64_t second = send("two").id;
-  Page token = open({.user = "bob", .token = "t", .confirms = true, .last_event = first, .last_event_id = std::to_string(first)});
+  Page token = open(
+      {.user = "bob", .token = "t", .confirms = true, .last_event = first, .last_event_id = std::to_string(first)});
   EXPECT_THAT(token.data_until("two"), ElementsAre("two"));
   EXPECT_EQ(ack(token, "bob", second), 1U);
   ASSERT_TRUE(becomes_pending(second, 1));

@@ -99,7 +99,7 @@ TEST_F(MemoryPendingTest, NamesTheMessageThatExpiredFirst) {
   const MessageId first = pending_.add(sooner).id;
   EXPECT_FALSE(pending_.first_expired(kNow).valid());
   EXPECT_EQ(pending_.first_expired(later.expires), first);
-  EXPECT_EQ(pending_.erase(first, Withdrawn::Why::kExpired), 1U);
+  EXPECT_EQ(pending_.expire(first, [](const PendingMessage&) { return true; }), 1U);
   EXPECT_NE(pending_.first_expired(later.expires), first);
 }
 

@@ -204,7 +204,8 @@ TYPED_TEST(RepositoryContract, MakesADeadLetterForEachRecipientOfAMessageToSever
   std::set<std::pair<event::TargetKind, std::string>> recipients;
   for (const DeadLetter& letter : this->repository().list_dead({}, 0, 10))
     recipients.emplace(letter.message.recipient.kind, letter.message.recipient.name);
-  EXPECT_THAT(recipients, ElementsAre(std::pair(event::TargetKind::kUser, "1"), std::pair(event::TargetKind::kToken, "1")));
+  EXPECT_THAT(recipients,
+              ElementsAre(std::pair(event::TargetKind::kUser, "1"), std::pair(event::TargetKind::kToken, "1")));
 }
 
 TYPED_TEST(RepositoryContract, CountsWhatIsConfirmedAndThatOnce) {

@@ -37,19 +37,37 @@ class SqlitePartsTest : public ::testing::Test {
 
 class SqlitePendingTest : public SqlitePartsTest {
  protected:
-  SqlitePending pending_{db_, folder_.file("pending.db"), limits_, ids_, open_};
+  SqliteOutbox outbox_{db_, folder_.file("pending.db"), limits_, open_};
+  SqlitePending pending_{db_, folder_.file("pending.db"), limits_, ids_, open_, outbox_};
 };
 
 TEST_F(SqlitePendingTest, CountsPairsAndBytesOfTheTransaction) {
   const MessageId id = pending_.add(to_users({"1", "2"}, "12345")).id;
-  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{2, 5, 0, 0}));
+  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{2, 5, 0, 0, 0, 0}));
   EXPECT_TRUE(pending_.confirm(kService, user("1"), id));
-  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{1, 5, 0, 0}));
+  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{1, 5, 0, 0, 0, 0}));
   EXPECT_TRUE(pending_.confirm(kService, user("2"), id));
   EXPECT_FALSE(pending_.confirm(kService, user("2"), id));
   EXPECT_EQ(open_.totals, OpenTransaction::Totals{});
   EXPECT_EQ(sql("SELECT (SELECT count(*) FROM message) + (SELECT count(*) FROM recipient)"), "0");
   EXPECT_THAT(open_.withdrawn, IsEmpty()) << "confirmed";
+}
+
+TEST_F(SqlitePendingTest, MakesAReportInTheTransactionThatRemovesAMessage) {
+  limits_.outbox = 1;
+  NewMessage message = to_users({"1", "2"});
+  message.notify = true;
+  const MessageId id = pending_.add(message).id;
+  EXPECT_TRUE(pending_.confirm(kService, user("1"), id));
+  EXPECT_EQ(pending_.erase(id), 1U);
+  ASSERT_THAT(open_.made.reports, SizeIs(2));
+  EXPECT_EQ(open_.made.reports[0].outcome, DeliveryReport::Outcome::kConfirmed);
+  EXPECT_EQ(open_.made.reports[1].outcome, DeliveryReport::Outcome::kDeleted);
+  EXPECT_EQ(open_.made.dropped, 1U);
+  EXPECT_EQ(open_.totals.reports, 1U);
+  EXPECT_EQ(open_.totals.report_bytes, bytes_of(open_.made.reports[1]));
+  EXPECT_EQ(sql("SELECT count(*) FROM notify"), "0");
+  EXPECT_EQ(sql("SELECT recipient FROM outbox"), "2");
 }
 
 TEST_F(SqlitePendingTest, RecordsWhatIsWithdrawn) {
@@ -107,7 +125,7 @@ TEST_F(SqliteDeadLettersTest, ExpiredMessagesBecomeLettersThatShareTheirData) {
   EXPECT_EQ(letters_.expire(kNow, 10), 0U);
   EXPECT_EQ(letters_.expire(message.expires, 1), 1U);
   EXPECT_EQ(letters_.expire(message.expires, 10), 1U);
-  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{0, 0, 2, 5}));
+  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{0, 0, 2, 5, 0, 0}));
   EXPECT_EQ(sql("SELECT count(*) FROM dead_data"), "1");
   ASSERT_THAT(open_.withdrawn, SizeIs(2));
   EXPECT_EQ(open_.withdrawn[0].why, Withdrawn::Why::kExpired);
@@ -118,7 +136,7 @@ TEST_F(SqliteDeadLettersTest, AddsLettersItDoesNotKnowWhileThereIsRoom) {
   const std::vector<DeadLetter> letters{letter(1, "1"), letter(1, "1"), letter(1, "2"), letter(2, "1")};
   EXPECT_THAT(letters_.add(letters), ElementsAre(LetterOutcome::kStored, LetterOutcome::kKnown, LetterOutcome::kStored,
                                                  LetterOutcome::kLimitReached));
-  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{0, 0, 2, 4}));
+  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{0, 0, 2, 4, 0, 0}));
   EXPECT_EQ(letters_.purge(MessageId(1), {}), 2U);
   EXPECT_EQ(open_.totals, OpenTransaction::Totals{});
   EXPECT_EQ(sql("SELECT count(*) FROM dead_data"), "0");
@@ -135,7 +153,7 @@ TEST_F(SqliteDeadLettersTest, RequeuesAllLettersOrNone) {
   EXPECT_EQ(sql("SELECT count(*) FROM dead"), "2");
 
   EXPECT_THAT(letters_.requeue(MessageId(2), {}, kNow), SizeIs(1));
-  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{1, 4, 1, 4}));
+  EXPECT_EQ(open_.totals, (OpenTransaction::Totals{1, 4, 1, 4, 0, 0}));
   db_.exec("COMMIT");
 }
 
