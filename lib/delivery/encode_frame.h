@@ -18,4 +18,11 @@ inline event::FrameRef encode_frame(std::string id, const std::string& name, con
   return event::Frame::make(event::encode({name, data, std::move(id), std::nullopt}), message, kind, channel);
 }
 
+/// The frame of an event as it reaches streams as that kind of recipient: the acknowledgement of a message counts for
+/// it. REQUIRES: a message to several kinds has no channel.
+inline event::FrameRef frame_for(const event::FrameRef& frame, event::TargetKind kind) {
+  const bool same = !frame->message().valid() || frame->recipient() == kind;
+  return same ? frame : frame->for_recipient(kind);
+}
+
 }  // namespace sse::delivery

@@ -7,8 +7,9 @@
 #include <tuple>
 #include <utility>
 
-#include "base/ids.h"
 #include "base/step_count.h"
+#include "delivery/encode_frame.h"
+#include "hub/delivery_batch.h"
 
 namespace sse::delivery {
 namespace {
@@ -22,12 +23,6 @@ constexpr std::uint64_t kNodeBytes = 48;
 constexpr std::size_t kMaxEchoed = 64;
 // Limit of messages that are withdrawn just before they are added.
 constexpr std::size_t kMaxGone = 1024;
-
-// The retained frame as it reaches a stream through that topic.
-event::FrameRef frame_for(const event::FrameRef& frame, event::TargetKind kind, const std::string& name) {
-  if (kind == event::TargetKind::kChannel) return frame->channel().empty() ? frame->for_channel(name) : frame;
-  return frame->message().valid() && frame->recipient() != kind ? frame->for_recipient(kind) : frame;
-}
 
 }  // namespace
 
@@ -155,9 +150,8 @@ void History::keep(const event::Target& target, std::string_view event, MessageI
 }
 
 void History::add_to_topics(Entries::iterator entry, const event::Target& target) {
-  static const std::vector<std::string> kAllNames{""};
   if (target.kind == event::TargetKind::kConnection) return void(entry->left -= target.names.size());
-  for (const std::string& name : target.kind == event::TargetKind::kAll ? kAllNames : target.names) {
+  for (const std::string& name : hub::names_of(target)) {
     if (is_withdrawn(entry->frame->message(), target.kind, name)) {
       --entry->left;
       continue;
@@ -363,7 +357,9 @@ bool History::collect(const Client& client, Resuming& so_far, SteadyTime now, st
     so_far.through = entry->position.value();
     const auto& [kind, name] = client.topics[i];
     if (!reaches(*entry, kind, client)) continue;
-    so_far.missed.push_back({frame_for(entry->frame, kind, name), entry->position, entry->listening});
+    const bool one_of_several = kind == event::TargetKind::kChannel && entry->frame->channel().empty();
+    so_far.missed.push_back({one_of_several ? entry->frame->for_channel(name) : frame_for(entry->frame, kind),
+                             entry->position, entry->listening});
   }
   return !more;
 }

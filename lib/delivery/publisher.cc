@@ -30,12 +30,6 @@ event::FrameRef encode(const Outgoing& outgoing, bool in_union) {
                       one_channel ? std::string_view(target.names.front()) : std::string_view());
 }
 
-// The frame of an event for a further target of its union: the acknowledgement of a message counts for its recipient.
-event::FrameRef for_further(const event::FrameRef& first, const event::Target& target) {
-  const bool same = !first->message().valid() || first->recipient() == target.kind;
-  return same ? first : first->for_recipient(target.kind);
-}
-
 }  // namespace
 
 Publisher::Publisher(const HistoryOptions& options, hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
@@ -76,7 +70,7 @@ void Publisher::encode_all(Publication& publication) {
         before != nullptr && outgoing.message.valid() && before->message == outgoing.message &&
         before->target.kind == outgoing.target.kind && &before->data == &outgoing.data &&
         (outgoing.target.kind != event::TargetKind::kChannel || before->target.names == outgoing.target.names);
-    event::FrameRef frame = follows ? for_further(deliveries.back().frame, outgoing.target)
+    event::FrameRef frame = follows ? frame_for(deliveries.back().frame, outgoing.target.kind)
                             : same  ? deliveries.back().frame
                                     : encode(outgoing, outgoing.goes_on);
     deliveries.push_back({outgoing.target, outgoing.event, std::move(frame), {}, outgoing.again});
@@ -152,7 +146,7 @@ void Publisher::assign_positions(std::vector<Outgoing>& events, std::vector<hub:
     if (i > 0 && events[i - 1].goes_on) {
       outgoing.id = events[i - 1].id;
       delivery.position = deliveries[i - 1].position;
-      delivery.frame = for_further(deliveries[i - 1].frame, outgoing.target);
+      delivery.frame = frame_for(deliveries[i - 1].frame, outgoing.target.kind);
       continue;
     }
     if (outgoing.id > last_ && !outgoing.again) {
