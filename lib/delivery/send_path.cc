@@ -99,6 +99,7 @@ class SendPath::Batch final : public Publication {
   void published(std::vector<std::vector<std::uint32_t>> taken, std::vector<std::string> missing) override {
     path.send_seconds_.observe(seconds_since(begin, path.clock_));
     fill_in(taken, missing);
+    if (!missing.empty()) path.note_unreached(events);
     complete();
   }
   void fill_in(const std::vector<std::vector<std::uint32_t>>& taken, const std::vector<std::string>& missing);

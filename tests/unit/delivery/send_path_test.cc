@@ -174,6 +174,7 @@ class SendPathTest : public ::testing::Test {
     options.service = service_;
     options.ttl = std::chrono::hours(1);
     options.in_cluster = in_cluster;
+    if (in_cluster) options.catalog = &repository_;
     options.on_sent = [this](const std::vector<SendRequest>& requests, const std::vector<SendOutcome>& outcomes) {
       const MutexLock lock(mutex_);
       for (std::size_t i = 0; i < requests.size(); ++i)
@@ -299,6 +300,39 @@ TEST_F(SendPathTest, SendsWhatIsStoredAlthoughItIsRefused) {
   EXPECT_THROW(path_->send(request("1", "waiting", true)), Error);
   EXPECT_TRUE(client.receive_until("data:waiting\n\n"));
   EXPECT_EQ(path_->sends(), 0U);
+}
+
+TEST_F(SendPathTest, PublishesAgainWhatANodeHasNotAnsweredTo) {
+  start(true);
+  auto sent = async(request("1", "kept", true));
+  nodes_.reply(0, {0}, {"b"});
+  const MessageId message(sent.get().front().result.id);
+  auto plain = async(request("1", "plain"));
+  nodes_.reply(1, {0}, {"b"});
+  plain.get();
+  ASSERT_TRUE(path_->any_unreached());
+  const auto again = [&](std::size_t call, std::vector<std::string> missing) {
+    auto done = std::async(std::launch::async, [&] { path_->send_unreached(); });
+    nodes_.reply(call, {0}, std::move(missing));
+    done.get();
+  };
+  again(2, {"b"});
+  EXPECT_THAT(nodes_.call(2).events, ElementsAre(HasSubstr("data:kept")));
+  again(3, {});
+  EXPECT_THAT(nodes_.call(3).events, ElementsAre(HasSubstr("data:kept")));
+  EXPECT_FALSE(path_->any_unreached());
+  EXPECT_EQ(path_->sends(), 2U);
+  EXPECT_EQ(repository_.find(message).size(), 1U);
+}
+
+TEST_F(SendPathTest, DoesNotPublishAgainWhatIsNoLongerPending) {
+  start(true);
+  auto sent = async(request("1", "kept", true));
+  nodes_.reply(0, {0}, {"b"});
+  repository_.erase(MessageId(sent.get().front().result.id));
+  path_->send_unreached();
+  EXPECT_FALSE(path_->any_unreached());
+  EXPECT_EQ(nodes_.calls(), 1U);
 }
 
 TEST_F(SendPathTest, ReportsARepeatedRequestWithoutSendingIt) {
