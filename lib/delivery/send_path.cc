@@ -125,6 +125,7 @@ class SendPath::Batch final : public Publication {
   void published(std::vector<std::vector<std::uint32_t>> taken, std::vector<std::string> missing) override {
     path.send_seconds_.observe(seconds_since(begin, path.clock_));
     fill_in(taken, missing);
+    if (!missing.empty()) path.note_unreached(events);
     complete();
   }
   void fill_in(const std::vector<std::vector<std::uint32_t>>& taken, const std::vector<std::string>& missing);
@@ -137,9 +138,11 @@ bool SendPath::Batch::collect_events() {
   events.reserve(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
     const SendOutcome& outcome = outcomes[i];
-    if (outcome.refusal || outcome.result.repeated) continue;
+    // What is stored goes to the streams now: nothing else would send it to them before they reconnect.
+    const bool stored = outcome.result.id != 0;
+    if ((outcome.refusal && !stored) || outcome.result.repeated) continue;
     const SendRequest& request = requests[i];
-    (request.qos ? path.sent_qos_ : path.sent_).add();
+    if (!outcome.refusal) (request.qos ? path.sent_qos_ : path.sent_).add();
     if (request.qos && request.trace) path.trace_.set_context(MessageId(outcome.result.id), *request.trace);
     const auto add = [&](const event::Target& target, bool goes_on) {
       events.push_back({target, request.event, request.data, request.qos ? MessageId(outcome.result.id) : MessageId(),

@@ -13,9 +13,11 @@
 #include "delivery/send_request.h"
 #include "delivery/sends_in_progress.h"
 #include "delivery/trace.h"
+#include "delivery/unreached_messages.h"
 #include "hub/hub.h"
 #include "observe/metrics.h"
 #include "store/message_repository.h"
+#include "store/repository_abilities.h"
 
 namespace sse::delivery {
 
@@ -35,6 +37,9 @@ class SendPath {
     bool reports = false;             ///< whether the store makes delivery reports, for SendRequest::notify
     /// Called after every send, on the thread that completes it, without the data. May be empty; must be quick.
     std::function<void(const std::vector<SendRequest>&, const std::vector<SendOutcome>&)> on_sent{};
+    /// Of a store whose messages reach the streams of all nodes; outlives the path. Null: send_unreached() does
+    /// nothing.
+    store::MessageCatalog* catalog = nullptr;
   };
   /// All references must outlive the path.
   SendPath(Options options, const hub::Hub& hub, IdGenerator& ids, observe::Registry& metrics,
@@ -87,6 +92,13 @@ class SendPath {
   /// Returns how many streams took them. Skips rows of other services, and damaged ones.
   std::uint64_t send_stored(const std::vector<store::PendingMessage>& rows, bool again);
 
+  /// Whether a node did not answer to messages that were stored.
+  bool any_unreached() const { return !unreached_.empty(); }
+  /// Publishes such messages again, as long as they are pending: the node may not know them, and its open streams would
+  /// wait until they reconnect. Waits like send_stored(); throws Error when the store cannot be read, and keeps them
+  /// then.
+  void send_unreached();
+
   /// Send calls accepted so far.
   std::uint64_t sends() const { return sent_.value() + sent_qos_.value(); }
   std::chrono::milliseconds ttl_of(const SendRequest& request) const {
@@ -106,6 +118,7 @@ class SendPath {
   void publish(std::shared_ptr<Batch> batch, DeliveryOrder::Place place);
   store::NewMessage message_of(SendRequest&& request) const;
   void note_stored(store::AddOutcome&& added, WallTime created, SendOutcome& outcome);
+  void note_unreached(const std::vector<Outgoing>& events);
 
   const Options options_;
   const hub::Hub& hub_;
@@ -114,6 +127,7 @@ class SendPath {
   store::AsyncAdd* const async_add_;  ///< of repository_; null: it can only add synchronously
   Publisher& publisher_;
   Trace& trace_;
+  UnreachedMessages unreached_;
   observe::Counter& sent_;
   observe::Counter& sent_qos_;
   observe::Counter& repeated_;

@@ -17,9 +17,16 @@ hub::HubOptions hub_options(const SenderOptions& options) {
   return hub;
 }
 
-SendPath::Options path_options(const SenderOptions& options) {
-  return {options.hub.service,         options.ttl,     options.remote_nodes != nullptr,
-          options.history.events != 0, options.reports, options.on_sent};
+SendPath::Options path_options(const SenderOptions& options, store::MessageRepository& repository) {
+  const bool shared = options.remote_nodes != nullptr && store::ability<store::SharedStore>(repository) != nullptr;
+  return {options.hub.service,
+          options.ttl,
+          options.remote_nodes != nullptr,
+          options.history.events != 0,
+          options.reports,
+          options.on_sent,
+          shared ? store::ability<store::MessageCatalog>(store::ability<store::SharedStore>(repository)->local())
+                 : nullptr};
 }
 
 }  // namespace
@@ -50,7 +57,7 @@ Sender::Sender(SenderOptions options, const std::vector<std::unique_ptr<net::Eve
       confirmed_sends_(service(), send_path_, repository_, trace_, delivery_states_, read_failures_, clock_),
       hub_(hub_options(options_), loops, ids, metrics, *this),
       publisher_(options_.history, hub_, ids, metrics, service(), options_.remote_nodes),
-      send_path_(path_options(options_), hub_, ids, metrics, repository_, publisher_, trace_),
+      send_path_(path_options(options_, repository_), hub_, ids, metrics, repository_, publisher_, trace_),
       delivery_states_(service(), hub_, options_.remote_nodes),
       counter_(store::ability<store::ConfirmationCounter>(repository_)),
       withdrawals_(store::ability<store::WithdrawalReports>(repository_)),

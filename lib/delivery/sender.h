@@ -105,6 +105,9 @@ class Sender final : private hub::HubDelegate {
   /// Sends pending messages once more to the open streams of the whole cluster; returns how many streams took them.
   /// Skips rows of other services.
   std::uint64_t retry(const std::vector<store::PendingMessage>& rows);
+  bool any_unreached() const { return send_path_.any_unreached(); }
+  /// As SendPath; called periodically.
+  void send_unreached() { send_path_.send_unreached(); }
   /// Sends messages that the store has made pending again (DeadLetters::requeue()), like send() after its commit.
   std::uint64_t send_requeued(const std::vector<store::PendingMessage>& rows);
   /// The delivery state of each message in the whole cluster. `missing` gets the nodes that did not reply.

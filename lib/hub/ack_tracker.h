@@ -47,6 +47,10 @@ class AckTracker {
   bool is_silent(const Connection& connection) const { return in_flight_.at(connection.id.value()).is_silent(); }
   /// The messages in flight on an open stream; null: none.
   const InFlight* in_flight(const Connection& connection) const;
+  bool has_in_flight(const Connection& connection, MessageId message) const {
+    const InFlight* log = in_flight(connection);
+    return log != nullptr && log->contains(message);
+  }
   /// The message is no longer pending.
   void forget(Connection& connection, MessageId message);
 

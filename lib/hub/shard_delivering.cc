@@ -217,6 +217,8 @@ void Shard::count_taken(DeliveryBatch& batch, DeliveryBatch::Step step, std::uin
 bool Shard::take(Connection& connection, const event::FrameRef& frame, MessageId position) {
   if (!connection.open()) return false;
   const MessageId message = frame->message();
+  // A node sends a message again of which it does not know whether this one has got it.
+  if (message.valid() && acks_.has_in_flight(connection, message)) return true;
   if (message.valid() && replayed_.has(connection, message)) {
     // Only now the message's place in the order is known.
     if (options_.resumable && message < position && !connection.replay)

@@ -70,8 +70,7 @@ bool Shard::wanted(const Connection& connection, const ReplayFrame& item, const 
   // channel is pending for a channel that it has joined since.
   if (session.only_channels().empty() && replayed_.has(connection, message)) return false;
   if (std::ranges::binary_search(carried, message)) return false;
-  const InFlight* log = acks_.in_flight(connection);
-  return log == nullptr || !log->contains(message);
+  return !acks_.has_in_flight(connection, message);
 }
 
 // Whether a message that is in flight on the stream, or in its backlog, is pending for a recipient that its frame need
@@ -80,9 +79,7 @@ bool Shard::has_for_other(const Connection& connection, const event::Frame& fram
                           const std::vector<MessageId>& carried) const {
   const bool in_its_channel = frame.recipient() == TargetKind::kChannel && in_channel(connection, frame.channel());
   if (!in_its_channel && (!several || frame.recipient() == TargetKind::kChannel)) return false;
-  if (std::ranges::binary_search(carried, frame.message())) return true;
-  const InFlight* log = acks_.in_flight(connection);
-  return log != nullptr && log->contains(frame.message());
+  return std::ranges::binary_search(carried, frame.message()) || acks_.has_in_flight(connection, frame.message());
 }
 
 void Shard::replay(ConnectionId id, ReplayPage page) {

@@ -17,6 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds kDemoPeriod{3000};
 constexpr std::chrono::milliseconds kExpirePeriod{60'000};
 constexpr std::chrono::milliseconds kTrimPeriod{1000};
+constexpr std::chrono::milliseconds kUnreachedPeriod{1000};
 constexpr std::chrono::seconds kMaintenanceIdle{10};
 constexpr const char* kDemoData = "{\"name\":\"sendByUserId 服务端推送的\"}";
 
@@ -38,6 +39,10 @@ void Maintenance::start(net::EventLoop& loop) {
     loop.run_every(kTrimPeriod, [this] {
       if (memory_trimmer_.burst_ended(activity())) worker_.submit([] { malloc_trim(0); });
     });
+    loop.run_every(kUnreachedPeriod, [this] {
+      if (!any_unreached() || sending_unreached_.exchange(true)) return;
+      if (!worker_.submit([this] { send_unreached(); })) sending_unreached_ = false;
+    });
     if (options_.demo) loop.run_every(kDemoPeriod, [this] { worker_.submit([this] { push_demo(); }); });
   });
 }
@@ -55,6 +60,22 @@ void Maintenance::expire() {
   } catch (const Error& e) {
     observe::log_error("cannot remove expired messages", {{"error", e.what()}});
   }
+}
+
+bool Maintenance::any_unreached() const {
+  return std::ranges::any_of(services_,
+                             [](const application::Service& service) { return service.sender->any_unreached(); });
+}
+
+void Maintenance::send_unreached() {
+  for (const application::Service& service : services_) {
+    try {
+      service.sender->send_unreached();
+    } catch (const Error&) {
+      // The store cannot be read, which it reports itself, or the server stops. The next call tries again.
+    }
+  }
+  sending_unreached_ = false;
 }
 
 void Maintenance::push_demo() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -15,7 +16,8 @@
 namespace sse::server {
 
 /// The periodic work of a server, on a thread of its own because it may block on the store: moves expired messages to
-/// the dead letters, returns memory to the system after a burst, and in a demo sends events.
+/// the dead letters, publishes messages again that a node has not answered to, returns memory to the system after a
+/// burst, and in a demo sends events.
 class Maintenance {
  public:
   struct Options {
@@ -37,6 +39,8 @@ class Maintenance {
 
  private:
   void push_demo();
+  bool any_unreached() const;
+  void send_unreached();
   std::uint64_t activity() const;
 
   const std::vector<application::Service>& services_;
@@ -45,6 +49,7 @@ class Maintenance {
   const Clock& clock_;
   const Options options_;
   MemoryTrimmer memory_trimmer_{1000};  ///< on the loop only
+  std::atomic<bool> sending_unreached_{false};
   net::WorkerPool worker_;
 };
 

@@ -93,7 +93,8 @@ struct AddOutcome {
   bool repeated = false;      ///< its key was known: `id` is the first message's, nothing was stored or replaced;
                               ///< see also NewMessage::original
   std::uint64_t pending = 0;  ///< recipients that have it pending
-  std::optional<Refusal> refusal{};  ///< set when this message alone was refused
+  std::optional<Refusal> refusal{};  ///< set when this message alone was refused; with an id it is stored all the same,
+                                     ///< but not as safely as it has to be, and is delivered
   std::vector<MessageId> before{};   ///< of NewMessage::ids_before, also when the message itself was not stored
   std::vector<MessageId> behind{};   ///< of NewMessage::ids_behind
 };

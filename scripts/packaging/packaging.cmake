@@ -65,7 +65,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/lib/web/sse.js ${PROJECT_SOURCE_DIR}/lib/web
         ${PROJECT_SOURCE_DIR}/lib/web/sse-fetch.js ${PROJECT_SOURCE_DIR}/lib/web/sse-presence.js
         ${PROJECT_SOURCE_DIR}/lib/web/sse-share.js ${PROJECT_SOURCE_DIR}/lib/web/sse.d.ts
         ${PROJECT_SOURCE_DIR}/lib/admin/openapi.json DESTINATION ${CMAKE_INSTALL_DATADIR}/sse-server COMPONENT server)
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/scripts/packaging/monitoring DESTINATION ${CMAKE_INSTALL_DATADIR}/sse-server COMPONENT server)
+install(DIRECTORY ${folder}/monitoring ${folder}/java DESTINATION ${CMAKE_INSTALL_DATADIR}/sse-server COMPONENT server)
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR}
         COMPONENT server)
 

@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "pace.h"
+#include "redis.h"
 #include "sections.h"
 #include "ssectl/load/mark.h"
 #include "ssectl/load/peer.h"
@@ -34,37 +35,6 @@ constexpr std::size_t kSenders = 64;
 constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
 constexpr std::size_t kMaxSamples = 1'000'000;
 constexpr std::chrono::seconds kTimeout{20};
-
-class Redis {
- public:
-  Redis()
-      : port_(free_port()),
-        process_({"/usr/bin/redis-server", "--port", std::to_string(port_), "--bind", "127.0.0.1", "--save", "",
-                  "--appendonly", "no", "--daemonize", "no"},
-                 "Ready to accept connections") {}
-
-  int port() const { return port_; }
-  std::string url() const { return "redis://127.0.0.1:" + std::to_string(port_) + "/0"; }
-
- private:
-  const int port_;
-  Process process_;
-};
-
-UniqueFd connected(int port) {
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!fd.valid() || load::Peer("127.0.0.1", port).connect(fd.get()) != 0)
-    throw system_error(errno, "cannot connect to Redis");
-  return fd;
-}
-
-void send_all(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (n <= 0) throw system_error(errno, "cannot write to Redis");
-    bytes.remove_prefix(static_cast<std::size_t>(n));
-  }
-}
 
 std::string resp(const std::vector<std::string>& words) {
   std::string text = "*" + std::to_string(words.size()) + "\r\n";
@@ -131,12 +101,12 @@ class BareSubscriber {
       const UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
       std::vector<std::unique_ptr<Connection>> all;
       for (std::size_t channel = first; channel < first + channels; ++channel) {
-        all.push_back(std::make_unique<Connection>(Connection{connected(port), false, ""}));
+        all.push_back(std::make_unique<Connection>(Connection{connect_to_redis(port), false, ""}));
         epoll_event event{};
         event.events = EPOLLIN;
         event.data.ptr = all.back().get();
         if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, all.back()->fd.get(), &event) != 0) _exit(1);
-        send_all(all.back()->fd.get(), resp({"SUBSCRIBE", "u" + std::to_string(channel)}));
+        send_to_redis(all.back()->fd.get(), resp({"SUBSCRIBE", "u" + std::to_string(channel)}));
       }
       const std::string before = "\r\n$" + std::to_string(size) + "\r\n";
       std::vector<char> buffer(kReadBytes);
@@ -184,7 +154,7 @@ class BareSubscriber {
 
 class BarePublisher {
  public:
-  explicit BarePublisher(int port) : fd_(connected(port)) {}
+  explicit BarePublisher(int port) : fd_(connect_to_redis(port)) {}
 
   void publish(std::size_t user, std::size_t size, SteadyTime intended = steady_now()) {
     begin(user, size, intended);
@@ -192,12 +162,12 @@ class BarePublisher {
   }
   // The two halves of a call, for a thread with many connections: call finish() when fd() is readable.
   void begin(std::size_t user, std::size_t size, SteadyTime intended = steady_now()) {
-    send_all(fd_.get(), command(user, size, intended));
+    send_to_redis(fd_.get(), command(user, size, intended));
   }
   // Adds an entry to the user's Redis stream instead of publishing.
   void begin_adding(std::size_t user, std::size_t size) {
-    send_all(fd_.get(), resp({"XADD", "entries:u" + std::to_string(user), "*", "data",
-                              load::payload({steady_now(), 0, sequence_++}, size)}));
+    send_to_redis(fd_.get(), resp({"XADD", "entries:u" + std::to_string(user), "*", "data",
+                                   load::payload({steady_now(), 0, sequence_++}, size)}));
   }
   void finish() { read_answers(1); }
   int fd() const { return fd_.get(); }
@@ -206,7 +176,7 @@ class BarePublisher {
   void publish_all(const std::vector<std::size_t>& users, std::size_t size) {
     std::string text;
     for (const std::size_t user : users) text += command(user, size, steady_now());
-    std::thread writer([&] { send_all(fd_.get(), text); });
+    std::thread writer([&] { send_to_redis(fd_.get(), text); });
     read_answers(users.size());
     writer.join();
   }
@@ -264,10 +234,6 @@ void call_each(const std::vector<std::unique_ptr<Caller>>& callers, std::size_t 
       [&](std::size_t n) { finish(*callers[n]); });
 }
 
-std::vector<std::string> node_options(const Redis& redis, std::size_t number) {
-  return {"--cluster", redis.url(), "--server-id", "n" + std::to_string(number)};
-}
-
 }  // namespace
 
 // In every row, sse-serve and the reference have the same number of receiving connections and of concurrent calls. Only
@@ -280,8 +246,8 @@ void cross_node(const Settings& settings, Table& table) {
   const std::vector<std::size_t> to_one(settings.quick ? 500 : kToOne, alone);
   BareSubscriber subscriber(redis.port(), 0, users, settings.size);
   BareSubscriber single(redis.port(), alone, 1, settings.size);
-  SseServe sending(settings, "sending node", node_options(redis, 1));
-  SseServe holding(settings, "holding node", node_options(redis, 2));
+  SseServe sending(settings, "sending node", redis.node_options(1));
+  SseServe holding(settings, "holding node", redis.node_options(2));
   Attached ours(holding, users);
   Attached our_one(holding, 1, alone);
   BarePublisher publisher(redis.port());
@@ -365,7 +331,7 @@ void five_nodes(const Settings& settings, Table& table) {
   std::vector<std::unique_ptr<SseServe>> nodes;
   std::vector<std::unique_ptr<Clients>> clients;
   for (std::size_t n = 0; n < kNodes; ++n) {
-    nodes.push_back(std::make_unique<SseServe>(settings, "node " + std::to_string(n), node_options(redis, n)));
+    nodes.push_back(std::make_unique<SseServe>(settings, "node " + std::to_string(n), redis.node_options(n)));
   }
   const std::size_t each = settings.idle;
   for (std::size_t n = 0; n < kNodes; ++n) clients.push_back(std::make_unique<Clients>(*nodes[n], each, n * each));

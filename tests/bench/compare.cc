@@ -26,10 +26,10 @@ struct Section {
   std::string_view name;
   void (*run)(const Settings&, Table&);
 };
-constexpr Section kSections[] = {
-    {"a", single_events}, {"b", bursts},     {"c", unicast},          {"d", connect_storm}, {"e", idle_memory},
-    {"f", durable},       {"f", comeback},   {"g", beside_nchan},     {"h", stuck_streams}, {"i", reconnect_storm},
-    {"j", cross_node},    {"k", five_nodes}, {"l", beside_broadcast}, {"m", in_channels}};
+constexpr Section kSections[] = {{"a", single_events}, {"b", bursts},           {"c", unicast},    {"d", connect_storm},
+                                 {"e", idle_memory},   {"f", durable},          {"f", comeback},   {"g", beside_nchan},
+                                 {"h", stuck_streams}, {"i", reconnect_storm},  {"j", cross_node}, {"k", five_nodes},
+                                 {"k", cluster_cost},  {"l", beside_broadcast}, {"m", in_channels}};
 
 template <class Number>
 Number to_number(const std::string& option, const std::string& text) {

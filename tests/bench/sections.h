@@ -23,6 +23,7 @@ void stuck_streams(const Settings& settings, Table& table);     // h
 void reconnect_storm(const Settings& settings, Table& table);   // i
 void cross_node(const Settings& settings, Table& table);        // j
 void five_nodes(const Settings& settings, Table& table);        // k
+void cluster_cost(const Settings& settings, Table& table);      // k
 void beside_broadcast(const Settings& settings, Table& table);  // l
 void in_channels(const Settings& settings, Table& table);       // m
 

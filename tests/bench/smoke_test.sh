@@ -11,7 +11,8 @@ import json, sys
 rows = json.load(open(sys.argv[1]))["rows"]
 assert {row["section"] for row in rows} >= set("abcdefhijklm"), rows
 for row in rows:
-    assert row["ours"] > 0 or "memory" in row["what"] or row["unit"] == "bytes", row
+    # The CPU time of so few calls is less than a clock tick.
+    assert row["ours"] > 0 or "memory" in row["what"] or "CPU of Redis" in row["what"] or row["unit"] == "bytes", row
     assert "bar" not in row or row["verdict"] == "ok" or row["verdict"].startswith("missed by"), row
 PYTHON
 if "$COMPARE" --sse-serve "$SSE_SERVE" --bare "$BARE_LOOP" --folder "$folder" nonsense 2>"$folder/errors"; then

@@ -34,6 +34,11 @@ constexpr std::size_t kAddNames = 10'000;
 constexpr std::size_t kFirstOutcome = 2;
 constexpr std::size_t kFieldsOfAnOutcome = 6;
 
+// `few`: why too few replicas have it; empty: enough of them do.
+void refuse_unreplicated(AddOutcome& outcome, const std::string& few) {
+  if (!few.empty() && !outcome.refusal) outcome.refusal = {ErrorCode::kUnavailable, few};
+}
+
 }  // namespace
 
 // Appends the arguments of the add script for one message; returns its number of recipients.
@@ -103,6 +108,7 @@ std::vector<AddOutcome> RedisRepository::add_in_order(std::span<const NewMessage
     arguments[count_at] = std::to_string(end - begin);
     arguments.insert(arguments.begin(), prefix_);
     // The link's thread handles the replies, in the order in which Redis added the messages; this thread only waits.
+    bool replicated = true;
     const auto promise = std::make_shared<std::promise<std::optional<AddOutcome::Refusal>>>();
     std::future<std::optional<AddOutcome::Refusal>> failure = promise->get_future();
     const auto take = [&, promise, begin, end](const RedisReply& reply) {
@@ -122,18 +128,23 @@ std::vector<AddOutcome> RedisRepository::add_in_order(std::span<const NewMessage
       }
       // The waiting thread keeps alive what is used here.
       replication_.await([&, promise, begin, end](const std::string& few) {
-        if (few.empty()) {
-          note_accepted(std::span(outcomes).subspan(begin));
-          if (end == messages.size() && committed) observe::guarded("what follows stored messages", committed);
-          promise->set_value(std::nullopt);
-        } else {
-          promise->set_value(AddOutcome::Refusal{ErrorCode::kUnavailable, few});
-        }
+        replicated = few.empty();
+        for (AddOutcome& one : std::span(outcomes).subspan(begin)) refuse_unreplicated(one, few);
+        note_accepted(std::span(outcomes).subspan(begin));
+        const bool last = end == messages.size() || !replicated;
+        if (last && committed) observe::guarded("what follows stored messages", committed);
+        promise->set_value(std::nullopt);
       });
     };
     scripts_->add.run_async(add_link_, keys_of_add(), std::move(arguments), take);
     if (const auto why = failure.get()) throw Error(why->code, why->sentence);
     begin = end;
+    if (replicated) continue;
+    // Each further part would wait in vain, too.
+    AddOutcome untried;
+    untried.refusal = {ErrorCode::kUnavailable, "it is not stored: replicas of Redis are missing (--qos-replicas)"};
+    outcomes.resize(messages.size(), untried);
+    break;
   }
   return outcomes;
 }
@@ -157,7 +168,7 @@ bool RedisRepository::add_async(NewMessage message, Added added) {
     }
     replication_.await([this, shared, outcome](const std::string& few) {
       AddOutcome known = outcome;
-      if (!few.empty() && !known.refusal) known.refusal = {ErrorCode::kUnavailable, few};
+      refuse_unreplicated(known, few);
       note_accepted({&known, 1});
       shared->second(std::move(shared->first), std::move(known));
     });

@@ -114,7 +114,9 @@ class ObservedStore final : public testing::ForwardingRepository, public store::
                                               const std::function<void()>& committed) override {
     ++commits;
     if (fails) throw Error(ErrorCode::kIo, "the disk is full");
-    return real().add_in_order(messages, committed);
+    std::vector<store::AddOutcome> outcomes = real().add_in_order(messages, committed);
+    for (store::AddOutcome& one : outcomes) note_unsafe(one);
+    return outcomes;
   }
   bool add_async(store::NewMessage message, Added added) override {
     if (fails) {
@@ -127,6 +129,7 @@ class ObservedStore final : public testing::ForwardingRepository, public store::
       };
     } else {
       std::vector<store::AddOutcome> outcomes = real().add_all({&message, 1});
+      note_unsafe(outcomes.front());
       added(std::move(message), std::move(outcomes.front()));
     }
     return true;
@@ -135,7 +138,13 @@ class ObservedStore final : public testing::ForwardingRepository, public store::
   int commits = 0;
   bool fails = false;
   bool holds = false;
+  bool unsafe = false;  // what is stored is refused all the same
   std::function<void()> held;
+
+ private:
+  void note_unsafe(store::AddOutcome& outcome) const {
+    if (unsafe) outcome.refusal = {ErrorCode::kUnavailable, "no replica has it"};
+  }
 };
 
 class NoDelegate final : public hub::HubDelegate {
@@ -165,6 +174,7 @@ class SendPathTest : public ::testing::Test {
     options.service = service_;
     options.ttl = std::chrono::hours(1);
     options.in_cluster = in_cluster;
+    if (in_cluster) options.catalog = &repository_;
     options.on_sent = [this](const std::vector<SendRequest>& requests, const std::vector<SendOutcome>& outcomes) {
       const MutexLock lock(mutex_);
       for (std::size_t i = 0; i < requests.size(); ++i)
@@ -278,6 +288,51 @@ TEST_F(SendPathTest, SendsNothingWhenTheStoreFails) {
   EXPECT_EQ(client.received().find("data:plain"), std::string::npos);
   EXPECT_EQ(client.received().find("data:stored"), std::string::npos);
   EXPECT_EQ(path_->sends(), 1U);
+}
+
+// A further try with its key sends nothing, and a stream that is open already would not get it until it reconnects.
+TEST_F(SendPathTest, SendsWhatIsStoredAlthoughItIsRefused) {
+  start();
+  Client client = open("1");
+  store_.unsafe = true;
+  EXPECT_EQ(async(request("1", "async", true)).get().front().refusal->code, ErrorCode::kUnavailable);
+  EXPECT_TRUE(client.receive_until("data:async\n\n"));
+  EXPECT_THROW(path_->send(request("1", "waiting", true)), Error);
+  EXPECT_TRUE(client.receive_until("data:waiting\n\n"));
+  EXPECT_EQ(path_->sends(), 0U);
+}
+
+TEST_F(SendPathTest, PublishesAgainWhatANodeHasNotAnsweredTo) {
+  start(true);
+  auto sent = async(request("1", "kept", true));
+  nodes_.reply(0, {0}, {"b"});
+  const MessageId message(sent.get().front().result.id);
+  auto plain = async(request("1", "plain"));
+  nodes_.reply(1, {0}, {"b"});
+  plain.get();
+  ASSERT_TRUE(path_->any_unreached());
+  const auto again = [&](std::size_t call, std::vector<std::string> missing) {
+    auto done = std::async(std::launch::async, [&] { path_->send_unreached(); });
+    nodes_.reply(call, {0}, std::move(missing));
+    done.get();
+  };
+  again(2, {"b"});
+  EXPECT_THAT(nodes_.call(2).events, ElementsAre(HasSubstr("data:kept")));
+  again(3, {});
+  EXPECT_THAT(nodes_.call(3).events, ElementsAre(HasSubstr("data:kept")));
+  EXPECT_FALSE(path_->any_unreached());
+  EXPECT_EQ(path_->sends(), 2U);
+  EXPECT_EQ(repository_.find(message).size(), 1U);
+}
+
+TEST_F(SendPathTest, DoesNotPublishAgainWhatIsNoLongerPending) {
+  start(true);
+  auto sent = async(request("1", "kept", true));
+  nodes_.reply(0, {0}, {"b"});
+  repository_.erase(MessageId(sent.get().front().result.id));
+  path_->send_unreached();
+  EXPECT_FALSE(path_->any_unreached());
+  EXPECT_EQ(nodes_.calls(), 1U);
 }
 
 TEST_F(SendPathTest, ReportsARepeatedRequestWithoutSendingIt) {

@@ -196,6 +196,28 @@ TEST_F(UnionQosTest, IsResumedOnceFromTheHistoryAndConfirmedForBoth) {
   EXPECT_TRUE(becomes_pending(third, 0));
 }
 
+// As when another node did not answer: it may have got the message, or not.
+TEST_F(UnionQosTest, IsPublishedAgainOnlyToStreamsThatHaveMissedIt) {
+  start();
+  Page both = open_both();
+  store::NewMessage message{ServiceName("hr"), {TargetKind::kUser, {"bob", "ann"}, false}, "news", "missed",
+                            clock_.wall_now(), clock_.wall_now() + std::chrono::hours(1)};
+  message.also = {{TargetKind::kToken, {"t"}, false}};
+  const MessageId missed = repository_.add(message);
+  const std::uint64_t had = send("had").id;
+  both.events_until("had");
+  std::vector<store::PendingMessage> rows = repository_.find(missed);
+  ASSERT_THAT(rows, SizeIs(3));
+  for (const store::PendingMessage& row : repository_.find(MessageId(had))) rows.push_back(row);
+  EXPECT_EQ(sender_->send_requeued(rows), 2U);
+  EXPECT_EQ(sender_->send_requeued(rows), 2U);
+  sender_->send({{TargetKind::kUser, {"ann"}, false}, "news", "end", false, milliseconds(0)});
+  EXPECT_THAT(both.data_until("end"), ElementsAre("had", "missed", "end"));
+  EXPECT_EQ(ack(both, "ann", missed.value()), 1U);
+  ASSERT_TRUE(becomes_pending(missed.value(), 1));
+  EXPECT_EQ(repository_.find(missed).front().recipient.name, "bob");
+}
+
 TEST_F(UnionQosTest, IsAwaitedForEachRecipient) {
   start();
   SendRequest request = to_ann_and_token("one");
