@@ -32,8 +32,7 @@ std::vector<MessageId> UnreachedMessages::take(std::size_t most) {
   messages_.erase(messages_.begin(), end);
   if (messages_.empty()) reported_ = false;
   std::ranges::sort(taken);
-  const auto rest = std::ranges::unique(taken);
-  taken.erase(rest.begin(), rest.end());
+  taken.erase(std::unique(taken.begin(), taken.end()), taken.end());
   return taken;
 }
 
