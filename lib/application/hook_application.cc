@@ -4,12 +4,11 @@
 #include <utility>
 #include <vector>
 
-#include "api/types.h"
 #include "application/connection_json.h"
 #include "application/hook.h"
+#include "application/hook_answer.h"
 #include "auth/channel_pattern.h"
 #include "base/text.h"
-#include "event/event.h"
 
 namespace sse::application {
 namespace {
@@ -77,32 +76,6 @@ void take_rights(const Json& reply, std::vector<RequestedChannel>& channels, con
   using enum ChannelRight;
   replace_rights(reply, "channels", channels, who, {kApplication}, kAllowed);
   replace_rights(reply, "refused", channels, who, {kApplication, kAllowed}, kRefused);
-}
-
-// The most events that one answer may carry.
-constexpr std::size_t kMaxPushed = 100;
-
-// Takes the events for the page that asked out of an answer: its field `push`.
-std::vector<delivery::SendRequest> take_pushed(Json& reply, ConnectionId connection) {
-  std::vector<delivery::SendRequest> pushed;
-  const auto list = reply.find("push");
-  if (list == reply.end()) return pushed;
-  if (!list->is_array() || list->size() > kMaxPushed) {
-    throw Error(ErrorCode::kInvalidArgument,
-                "field 'push' must be a list of at most " + std::to_string(kMaxPushed) + " events");
-  }
-  for (const Json& one : *list) {
-    event::require_fields(one, {"event", "data"}, "an event in field 'push'");
-    delivery::SendRequest& request = pushed.emplace_back();
-    request.target = Target::connection(connection);
-    request.event = event::string_field(one, "event", api::kDefaultEvent);
-    request.local = true;
-    if (const auto data = one.find("data"); data != one.end())
-      request.data = data->is_string() ? data->text() : event::dump_json(*data);
-    event::validate({request.event, request.data, "", std::nullopt});
-  }
-  reply.erase("push");
-  return pushed;
 }
 
 class HookApplication final : public Application {
@@ -191,7 +164,7 @@ class HookApplication final : public Application {
     Answer answer = ask("message", [&] {
       return caller_.call("message", next_id(), ids_.clock().wall_now(), std::move(body), request.trace);
     });
-    push("message", request, answer);
+    follow("message", request, answer);
     return answer;
   }
 
@@ -218,7 +191,7 @@ class HookApplication final : public Application {
                                                upload.files, request.trace)
                      : caller_.call("upload", next_id(), ids_.clock().wall_now(), std::move(body), request.trace);
     });
-    push("upload", request, answer);
+    follow("upload", request, answer);
     return answer;
   }
 
@@ -257,17 +230,15 @@ class HookApplication final : public Application {
     return {answer.status, std::move(reply), std::move(sentence)};
   }
 
-  // Sends the events that an answer carries on the stream of the page that asked, before the page has the answer. If
-  // the stream has ended, these events are dropped.
-  void push(const std::string& type, const ApplicationRequest& request, Answer& answer) {
+  // Carries out what an answer has for the stream of the page that asked, before the page has the answer.
+  void follow(const std::string& type, const ApplicationRequest& request, Answer& answer) {
     if (answer.status >= 400) return;
-    std::vector<delivery::SendRequest> pushed;
     try {
-      pushed = take_pushed(answer.data, request.connection.id);
+      carry_out(take_stream_orders(answer.data, request.connection.id), request);
     } catch (const Error& e) {
+      if (e.code() == ErrorCode::kUnavailable) throw;
       throw invalid_answer(type, e.what());
     }
-    if (!pushed.empty()) request.sender.send_all(std::move(pushed));
   }
 
   // Returns null for an empty body. Text that is not JSON is an error, unless the status is an error status already.

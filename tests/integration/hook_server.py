@@ -125,6 +125,11 @@ class Hook(BaseHTTPRequestHandler):
             return self.answer(200, {})
         if kind in ("message", "upload") and now == "push":
             return self.answer(200, {"push": [{"event": "note", "data": "pushed"}, {"data": {"n": 2}}], "mine": 1})
+        if kind == "message" and now == "change":
+            return self.answer(200, {"change": {"attributes": {"plan": "platinum", "level": None}, "join": ["given"]},
+                                     "push": [{"event": "note", "data": "changed"}], "mine": 2})
+        if kind == "message" and now == "change-nonsense":
+            return self.answer(200, {"change": {"attributes": {"clientId": "mine"}}})
         if kind == "message" and now == "push-nonsense":
             return self.answer(200, {"push": [{"event": "a\nb"}]})
         if kind == "message":

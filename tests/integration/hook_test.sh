@@ -66,6 +66,17 @@ check_equal 'before pushed {"n":2} after' "$(sed -n '/^data:before/,$s/^data://p
 check_equal 2 "$(grep -c '^event:server-push' "$scratch/a")"  # the channel's, and the second of the answer
 mode push-nonsense
 check_equal 502 "$(message '{}')"
+# It may also change the stream.
+mode change
+check_equal 200 "$(message '{}')"
+check_file '"data":{"mine":2}' "$scratch/body"
+wait_for 10 "the event of the changed stream" grep -qx 'data:changed' "$scratch/a"
+check_equal "$id" "$("$SSECTL" connections list --attribute plan=platinum -o ndjson | python3 -c 'import json, sys
+print(*[json.loads(line)["id"] for line in sys.stdin if "given" in json.loads(line)["channels"]])')"
+check_exit 0 "$SSECTL" send --channel given --event note "to the channel it joined"
+wait_for 10 "an event of the channel that it joined" grep -qx 'data:to the channel it joined' "$scratch/a"
+mode change-nonsense
+check_equal 502 "$(message '{}')"
 mode refuse
 check_equal 422 "$(message '{}')"
 check_file '{"success":false,"code":422,"data":{"field":"a","message":"not like this"},"message":null,"errorMessage":"not like this"}' "$scratch/body"
