@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/url.h"
 #include "event/target.h"
+#include "hub/channel_review.h"
 #include "hub/client_tag.h"
 
 namespace sse::hub {
@@ -28,6 +29,12 @@ void check_channels(const std::vector<ChannelName>& channels) {
   event::Target target{event::TargetKind::kChannel, {}, false};
   for (const ChannelName& channel : channels) target.names.push_back(channel.str());
   event::normalize(target);
+  // Before a cluster subscribes to their events.
+  if (target.names.size() > kMaxChannels) {
+    throw Error(ErrorCode::kLimitExceeded, "the change names " + std::to_string(target.names.size()) +
+                                               " channels; a connection is in at most " +
+                                               std::to_string(kMaxChannels));
+  }
 }
 
 std::string changed(std::string_view query, const ConnectionChange& change) {

@@ -108,7 +108,7 @@ void ConnectionRoutes::disconnect(const application::Service& service, const htt
   // The beacon of the Java library's client carries no user: whoever knows both ids is the page. A stranger learns
   // nothing from the answer.
   if (const std::string client = field_value("clientId"); client.size() >= kSecretClientId) {
-    hub.disconnect_client(id, client, why);
+    if (id.valid()) hub.disconnect_client(id, client, why);
   } else if (!sender) {
     throw Error(ErrorCode::kUnauthenticated, kNotAuthenticated);
   }

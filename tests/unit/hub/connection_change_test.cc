@@ -70,6 +70,10 @@ TEST_F(ConnectionChangeTest, RefusesWhatIsThePagesOrTooMuchAndChangesNothing) {
   EXPECT_EQ(hub_->directory().describe(ann.id)->attributes.query, "a=1");
   ConnectionChange many;
   for (int i = 0; i < 101; ++i) many.join.emplace_back("c" + std::to_string(i));
+  EXPECT_THAT(why_refused(ann, many, ErrorCode::kLimitExceeded), HasSubstr("names 101 channels"));
+  EXPECT_THAT(hub_->directory().describe(ann.id)->channels, IsEmpty());
+  many.join.pop_back();
+  ASSERT_TRUE(change_connection(*hub_, ann.id, {.join = {ChannelName("first")}}));
   EXPECT_THAT(why_refused(ann, many, ErrorCode::kLimitExceeded), HasSubstr("is in as many channels as it may"));
   EXPECT_EQ(hub_->directory().describe(ann.id)->channels.size(), 100U);
 }
