@@ -32,8 +32,7 @@ void check_channels(const std::vector<ChannelName>& channels) {
   // Before a cluster subscribes to their events.
   if (target.names.size() > kMaxChannels) {
     throw Error(ErrorCode::kLimitExceeded, "the change names " + std::to_string(target.names.size()) +
-                                               " channels; a connection is in at most " +
-                                               std::to_string(kMaxChannels));
+                                               " channels; a connection is in at most " + std::to_string(kMaxChannels));
   }
 }
 
