@@ -92,8 +92,8 @@ class SendPath {
   /// Returns how many streams took them. Skips rows of other services, and damaged ones.
   std::uint64_t send_stored(const std::vector<store::PendingMessage>& rows, bool again);
 
-  /// Whether a node did not answer to messages that were stored.
-  bool any_unreached() const { return !unreached_.empty(); }
+  /// Whether a node did not answer to messages that were stored a while ago.
+  bool any_unreached() const { return unreached_.due(clock_.steady_now()); }
   /// Publishes such messages again, as long as they are pending: the node may not know them, and its open streams would
   /// wait until they reconnect. Waits like send_stored(); throws Error when the store cannot be read, and keeps them
   /// then.

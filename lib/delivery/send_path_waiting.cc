@@ -114,11 +114,11 @@ void SendPath::note_unreached(const std::vector<Outgoing>& events) {
   for (const Outgoing& event : events) {
     if (event.message.valid() && !event.local) messages.push_back(event.message);
   }
-  unreached_.add(messages);
+  unreached_.add(messages, clock_.steady_now());
 }
 
 void SendPath::send_unreached() {
-  const std::vector<MessageId> messages = unreached_.take(kUnreachedAtOnce);
+  const std::vector<MessageId> messages = unreached_.take(kUnreachedAtOnce, clock_.steady_now());
   std::vector<store::PendingMessage> rows;
   std::uint64_t bytes = 0;
   std::size_t read = 0;
@@ -130,10 +130,10 @@ void SendPath::send_unreached() {
       }
     }
   } catch (...) {
-    unreached_.add(messages);
+    unreached_.add(messages, clock_.steady_now());
     throw;
   }
-  unreached_.add(std::span(messages).subspan(read));
+  unreached_.add(std::span(messages).subspan(read), clock_.steady_now());
   if (!rows.empty()) send_stored(rows, false);
 }
 

@@ -8,11 +8,11 @@
 
 namespace sse::delivery {
 
-void UnreachedMessages::add(std::span<const MessageId> messages) {
+void UnreachedMessages::add(std::span<const MessageId> messages, SteadyTime now) {
   bool report = false;
   {
     const MutexLock lock(mutex_);
-    messages_.insert(messages_.end(), messages.begin(), messages.end());
+    for (const MessageId message : messages) messages_.push_back({message, now + kDelay});
     if (messages_.size() > kMax) {
       messages_.erase(messages_.begin(), messages_.end() - kMax);
       report = !std::exchange(reported_, true);
@@ -25,20 +25,22 @@ void UnreachedMessages::add(std::span<const MessageId> messages) {
   }
 }
 
-std::vector<MessageId> UnreachedMessages::take(std::size_t most) {
+std::vector<MessageId> UnreachedMessages::take(std::size_t most, SteadyTime now) {
   const MutexLock lock(mutex_);
-  const auto end = messages_.begin() + static_cast<std::ptrdiff_t>(std::min(most, messages_.size()));
-  std::vector<MessageId> taken(messages_.begin(), end);
-  messages_.erase(messages_.begin(), end);
+  std::vector<MessageId> taken;
+  while (taken.size() < most && !messages_.empty() && messages_.front().due <= now) {
+    taken.push_back(messages_.front().message);
+    messages_.pop_front();
+  }
   if (messages_.empty()) reported_ = false;
   std::ranges::sort(taken);
   taken.erase(std::unique(taken.begin(), taken.end()), taken.end());
   return taken;
 }
 
-bool UnreachedMessages::empty() const {
+bool UnreachedMessages::due(SteadyTime now) const {
   const MutexLock lock(mutex_);
-  return messages_.empty();
+  return !messages_.empty() && messages_.front().due <= now;
 }
 
 }  // namespace sse::delivery
