@@ -150,6 +150,9 @@ public final class JavaClientTest {
     check("message", List.of(first.id(), "user", "carl", "order", "offline"),
         List.of(message.id(), message.kind(), message.recipient(), message.event(), message.state()));
     check("deleted", true, client.deleteMessage(state.id()));
+    Sent reported = client.send(Target.users("dora"), "e", "", Options.qos().reported());
+    check("reported", 1, reported.pending());
+    check("deleted", true, client.deleteMessage(reported.id()));
     check("deleted twice", false, client.deleteMessage(state.id()));
     Sent waited = client.send(Target.users("dora"), "e", "", Options.qos().waitFor(Duration.ofMillis(1)));
     check("state", "offline", waited.recipients().get(0).text("state"));

@@ -271,6 +271,8 @@ public final class SseServerClient {
     public Options id(String key) { return new Options(with(fields, "id", key), wait); }
     /** Replaces the pending message of a recipient that has the same key. */
     public Options collapse(String key) { return new Options(with(fields, "collapse", key), wait); }
+    /** With qos: the hook is told of each recipient what became of it: confirmed, expired, dead, deleted or replaced. */
+    public Options reported() { return new Options(with(fields, "notify", true), wait); }
     /** send returns when all recipients have confirmed, or after this time. */
     public Options waitFor(Duration limit) { return new Options(with(fields, "wait", limit.toMillis() + "ms"), limit); }
   }

@@ -89,10 +89,17 @@ class AcknowledgementTest : public ::testing::Test {
     }
     return repository_.size() == count;
   }
-  // Blocks; time goes on meanwhile.
-  SendResult send_and_wait(const SendRequest& request, milliseconds timeout) {
+  // Blocks; time goes on meanwhile. `pending`: the timeout comes when as many messages are left.
+  SendResult send_and_wait(const SendRequest& request, milliseconds timeout,
+                           std::optional<std::uint64_t> pending = std::nullopt) {
     auto result = std::async(std::launch::async, [&] { return sender_->send_and_wait(request, timeout); });
-    EXPECT_TRUE(eventually([&] { return result.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }));
+    const auto ready = [&] { return result.wait_for(std::chrono::seconds(0)) == std::future_status::ready; };
+    if (pending) {
+      EXPECT_TRUE(eventually([&] { return metric("sse_confirmed_total") > 0 && repository_.size() == *pending; }));
+      settle();
+      clock_.advance(timeout);
+    }
+    EXPECT_TRUE(eventually(ready));
     return result.get();
   }
   void close(Page& page) {
@@ -397,7 +404,7 @@ TEST_F(AcknowledgementTest, TellsWhoHasConfirmedToThoseWhoWait) {
   start();
   Page page = open({.confirms = false});
   SendRequest request{{TargetKind::kUser, {"1", "2"}, false}, "news", "a", true, milliseconds(0)};
-  const SendResult sent = send_and_wait(request, milliseconds(100));
+  const SendResult sent = send_and_wait(request, std::chrono::hours(1), 1);
   ASSERT_EQ(sent.recipients.size(), 2U);
   EXPECT_EQ(sent.recipients[0].state, "confirmed");
   EXPECT_EQ(sent.recipients[1].state, "offline");
