@@ -20,7 +20,7 @@ check_equal False "$(field "$list" "'$first' in str(it)")"
 waited=$(send '{"service":"hr","target":{"users":["nobody"]},"data":"x","qos":true,"wait":"100ms"}')
 check_contains offline "$waited"
 
-# GET /api/v1/export: service, kind, recipient, tenant, event, after, ids.
+# GET /api/v1/export: service, kind, recipient, tenant, event, after, ids, dead.
 send '{"service":"news","target":{"users":["1"]},"event":"note","data":"news","qos":true}' >/dev/null
 send '{"service":"hr","target":{"users":["1"],"tenant":"acme"},"event":"note","data":"of acme","qos":true}' >/dev/null
 send '{"service":"hr","target":{"tenants":["acme"]},"event":"note","data":"to acme","qos":true}' >/dev/null
@@ -36,6 +36,7 @@ check_file 'X-Sse-Total: 2' "$scratch/head"
 last=$(sed -n 's/^X-Sse-Last-Id: \([0-9]*\).*/\1/p' "$scratch/head")
 check_equal 0 "$(lines "service=hr&event=note&after=$last")"
 check_equal 1 "$(lines "service=hr&event=note&after=$((last - 1))")"
+check_equal 0 "$(lines 'dead=true')"  # nothing has expired
 [[ $(api 'export?service=news&ids=true') =~ ^[0-9]+\ \{ ]] || fail "no id before the line"
 check_equal 400 "$(http_status --unix-socket "$admin" 'http://localhost/api/v1/export?kind=nonsense')"
 check_equal 404 "$(http_status --unix-socket "$admin" 'http://localhost/api/v1/export?service=nonsense')"
