@@ -7,10 +7,7 @@
 #include <filesystem>
 #include <future>
 
-#include "base/manual_clock.h"
-#include "delivery/sender.h"
-#include "store/memory/memory_repository.h"
-#include "support/page.h"
+#include "unit/delivery/sender_fixture.h"
 
 namespace sse::delivery {
 namespace {
@@ -34,23 +31,8 @@ struct Who {
   bool ends = false;
 };
 
-class AcknowledgementTest : public ::testing::Test {
+class AcknowledgementTest : public testing::SenderTest {
  protected:
-  AcknowledgementTest() {
-    options_.hub.service = ServiceName("hr");
-    options_.hub.heartbeat = milliseconds(200);
-    options_.hub.ack_timeout = milliseconds(0);
-  }
-  ~AcknowledgementTest() override {
-    sender_->stop();
-    for (const auto& loop : loops_) loop->stop();
-    sender_.reset();
-  }
-  void start() {
-    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i), clock_));
-    sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository_);
-    for (const auto& loop : loops_) loop->start();
-  }
   Page open(const Who& who) {
     return testing::open_page(sender_->hub(), {.user = who.user,
                                                .tenant = who.tenant,
@@ -69,15 +51,6 @@ class AcknowledgementTest : public ::testing::Test {
     std::vector<MessageId> messages;
     for (const std::uint64_t id : ids) messages.emplace_back(id);
     return sender_->hub().acknowledge(page.id, {UserId(user), TenantId(tenant)}, messages);
-  }
-  // Waits for a condition; time goes on meanwhile, and stands still otherwise.
-  bool eventually(const std::function<bool()>& condition) {
-    return clock_.advance_until(milliseconds(1), condition, testing::kSocketTimeout);
-  }
-  // Every loop has been through what was due before the call.
-  void settle() {
-    // A turn runs its tasks before its timers: the second task comes after the first one's turn.
-    for (int i = 0; i < 2; ++i) sender_->hub().directory().visit({}, [](hub::Shard&, std::size_t) {});
   }
   // TCP has acknowledged all that the page has read, and the loops have looked at that often: what is pending then is
   // so on purpose.
@@ -102,10 +75,6 @@ class AcknowledgementTest : public ::testing::Test {
     EXPECT_TRUE(eventually(ready));
     return result.get();
   }
-  void close(Page& page) {
-    page.client.close();
-    ASSERT_TRUE(eventually([&] { return !sender_->hub().directory().describe(page.id); }));
-  }
   std::vector<std::string> pending() {
     std::vector<std::string> all;
     const std::vector<store::Recipient> recipients{{TargetKind::kUser, "1"}};
@@ -113,15 +82,6 @@ class AcknowledgementTest : public ::testing::Test {
       all.push_back(m.data);
     return all;
   }
-  double metric(const std::string& name) { return metrics_.snapshot()[name + "{service=\"hr\"}"]; }
-
-  SenderOptions options_;
-  ManualClock clock_;
-  IdGenerator ids_{1, 0, clock_};
-  observe::Registry metrics_;
-  store::MemoryRepository repository_{ids_};
-  std::vector<std::unique_ptr<net::EventLoop>> loops_;
-  std::unique_ptr<Sender> sender_;
 };
 
 TEST_F(AcknowledgementTest, TellsTheClientThatItsConfirmationsAreWaitedFor) {

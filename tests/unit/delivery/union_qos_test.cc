@@ -3,16 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <future>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/error.h"
-#include "base/manual_clock.h"
-#include "delivery/sender.h"
-#include "store/memory/memory_repository.h"
-#include "support/page.h"
+#include "unit/delivery/sender_fixture.h"
 #include "unit/store/forwarding_repository.h"
 
 namespace sse::delivery {
@@ -33,24 +28,8 @@ class OneKindRepository final : public testing::ForwardingRepository {
   bool stores_unions() const override { return false; }
 };
 
-class UnionQosTest : public ::testing::Test {
+class UnionQosTest : public testing::SenderTest {
  protected:
-  UnionQosTest() {
-    options_.hub.service = ServiceName("hr");
-    options_.hub.heartbeat = milliseconds(200);
-    options_.hub.ack_timeout = milliseconds(0);
-  }
-  ~UnionQosTest() override {
-    sender_->stop();
-    for (const auto& loop : loops_) loop->stop();
-    sender_.reset();
-  }
-  void start() { start(repository_); }
-  void start(store::MessageRepository& repository) {
-    for (int i = 0; i < 2; ++i) loops_.push_back(std::make_unique<net::EventLoop>("loop-" + std::to_string(i), clock_));
-    sender_ = std::make_unique<Sender>(options_, loops_, ids_, metrics_, repository);
-    for (const auto& loop : loops_) loop->start();
-  }
   static SendRequest to_ann_and_token(const std::string& data) {
     SendRequest request{{TargetKind::kUser, {"ann"}, false}, "news", data, true, milliseconds(0)};
     request.also = {{TargetKind::kToken, {"t"}, false}};
@@ -71,26 +50,11 @@ class UnionQosTest : public ::testing::Test {
   std::optional<std::size_t> ack(const Page& page, const std::string& user, std::uint64_t id) {
     return sender_->hub().acknowledge(page.id, {UserId(user)}, {MessageId(id)});
   }
-  bool eventually(const std::function<bool()>& condition) {
-    return clock_.advance_until(milliseconds(1), condition, testing::kSocketTimeout);
-  }
-  void close(Page& page) {
-    page.client.close();
-    ASSERT_TRUE(eventually([&] { return !sender_->hub().directory().describe(page.id); }));
-  }
   // How many of the message's recipients have it pending.
   std::size_t pending(std::uint64_t id) { return repository_.find(MessageId(id)).size(); }
   bool becomes_pending(std::uint64_t id, std::size_t recipients) {
     return eventually([&] { return pending(id) == recipients; });
   }
-
-  SenderOptions options_;
-  ManualClock clock_;
-  IdGenerator ids_{1, 0, clock_};
-  observe::Registry metrics_;
-  store::MemoryRepository repository_{ids_};
-  std::vector<std::unique_ptr<net::EventLoop>> loops_;
-  std::unique_ptr<Sender> sender_;
 };
 
 TEST_F(UnionQosTest, ReachesAStreamThatIsBothOnceAndIsConfirmedForBoth) {
@@ -166,8 +130,7 @@ TEST_F(UnionQosTest, IsSentAgainOnceUntilItIsConfirmedForBoth) {
   Page both = open_both();
   const std::uint64_t id = send("one").id;
   both.events_until("one");
-  const auto resent = [&] { return metrics_.snapshot()["sse_resent_total{service=\"hr\"}"]; };
-  ASSERT_TRUE(eventually([&] { return resent() == 1; }));
+  ASSERT_TRUE(eventually([&] { return metric("sse_resent_total") == 1; }));
   sender_->send({{TargetKind::kUser, {"ann"}, false}, "news", "end", false, milliseconds(0)});
   EXPECT_THAT(both.data_until("end"), ElementsAre("one", "one", "end"));
   EXPECT_EQ(ack(both, "ann", id), 1U);
