@@ -20,6 +20,8 @@ import sys
 import threading
 import time
 
+import free_ports
+
 SECRET = b"a secret of more than thirty-two bytes for this test"
 ADMIN = "an-admin-token-of-this-test"
 NODE = "a-node-secret-of-this-test"
@@ -398,12 +400,6 @@ def answer_of(port, data):
     return int(found.group(1)) if found else 0, received
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def resident(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) * 1024
@@ -419,7 +415,7 @@ def main():
     for name in ("index.html", ".env", ".git/config"):
         with open(f"{folder}/www/{name}", "w", encoding="ascii") as out:
             out.write("a file\n")
-    ports = {PUBLIC: free_port(), ADMIN_API: free_port(), DOOR: free_port()}
+    ports = dict(zip((PUBLIC, ADMIN_API, DOOR), free_ports.reserve(3)))
     command = [program, "--listen", f"127.0.0.1:{ports[PUBLIC]}", "--admin", f"127.0.0.1:{ports[ADMIN_API]}", "--admin-token-file", f"{folder}/admin",
                "--auth", "jwt", "--jwt-secret-file", f"{folder}/jwt", "--db", f"{folder}/pending.db", "--web-root", f"{folder}/www",
                "--discovery", f"static:127.0.0.1:{ports[DOOR]}", "--cluster-listen", f"127.0.0.1:{ports[DOOR]}", "--cluster-secret-file", f"{folder}/node"]

@@ -142,18 +142,10 @@ open_stream() {
 # Whether the programs were built with AddressSanitizer or ThreadSanitizer.
 sanitized() { grep -qaE '__(asan|tsan)_init' "$SSECTL"; }
 
-# free_ports COUNT: prints so many ports of 127.0.0.1 on which no process listens, for programs that cannot pick one: below
-# those that the system gives to others meanwhile (net.ipv4.ip_local_port_range begins at 32768).
-free_ports() {
-  python3 -c 'import random, socket, sys
-sockets = []
-while len(sockets) < int(sys.argv[1]):
-    try:
-        sockets.append(socket.create_server(("127.0.0.1", random.randrange(10000, 32000))))
-    except OSError:
-        pass
-print(*(one.getsockname()[1] for one in sockets))' "$1"
-}
+# free_ports COUNT: prints so many ports of 127.0.0.1 that no process uses, and no other test while this one runs, for
+# programs that cannot pick one.
+free_ports() { python3 "$integration_tests/free_ports.py" "$1" "$$"; }
+integration_tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # limit_memory KIB: of this shell and what it starts. Not under a sanitizer, which reserves terabytes of addresses.
 limit_memory() { sanitized || ulimit -v "$1"; }

@@ -2,6 +2,8 @@
 torture_matrix.py."""
 import http.client, json, os, random, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
+import free_ports
+
 SERVE, CTL = os.environ["SSE_SERVE"], os.environ["SSECTL"]
 folder = tempfile.mkdtemp(prefix="sse-torture-", dir="/tmp")
 started = []
@@ -29,9 +31,7 @@ def wait_for(what, holds, seconds=60.0):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return free_ports.reserve(1)[0]
 
 
 class Place:

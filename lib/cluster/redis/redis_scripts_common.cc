@@ -12,13 +12,14 @@ local function now_millis()
   local time = redis.call('TIME')
   return string.format('%d', time[1] * 1000 + math.floor(time[2] / 1000))
 end
+local function count_reports() return redis.call('ZCARD', P .. 'outbox') + redis.call('ZCARD', P .. 'claimed') end
 local function forget_report(number)
   redis.call('ZREM', P .. 'outbox', number)
   redis.call('ZREM', P .. 'claimed', number)
   local report = redis.call('HGET', P .. 'reports', number)
   if not report then return end
   redis.call('HDEL', P .. 'reports', number)
-  if redis.call('HLEN', P .. 'reports') == 0 then
+  if count_reports() == 0 then
     redis.call('DEL', P .. 'report-bytes')
   else
     redis.call('DECRBY', P .. 'report-bytes', #report)
@@ -43,7 +44,7 @@ local function put_report(member, entry, outcome)
   redis.call('HSET', P .. 'reports', number, packed)
   redis.call('ZADD', P .. 'outbox', number, number)
   redis.call('INCRBY', P .. 'report-bytes', #packed)
-  while redis.call('HLEN', P .. 'reports') > MAX_REPORTS or
+  while count_reports() > MAX_REPORTS or
       tonumber(redis.call('GET', P .. 'report-bytes') or '0') > MAX_REPORT_BYTES do
     local oldest = redis.call('ZRANGE', P .. 'outbox', 0, 0)[1] or redis.call('ZRANGE', P .. 'claimed', 0, 0)[1]
     if not oldest then break end

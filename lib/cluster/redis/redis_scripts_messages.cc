@@ -189,7 +189,7 @@ if not epoch then
   redis.call('SET', P .. 'epoch', epoch)
 end
 local time = redis.call('TIME')
-return {number('count'), epoch, time[1] * 1000 + math.floor(time[2] / 1000), redis.call('HLEN', P .. 'reports')}
+return {number('count'), epoch, time[1] * 1000 + math.floor(time[2] / 1000), count_reports()}
 )lua";
 
 }  // namespace sse::cluster::scripts

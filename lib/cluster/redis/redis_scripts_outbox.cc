@@ -37,7 +37,7 @@ return 1
 // Removes delivery reports. ARGV: prefix, their numbers. Returns the number of reports that are left.
 const char* const kForgetReports = R"lua(
 for i = 2, #ARGV do forget_report(ARGV[i]) end
-return redis.call('HLEN', P .. 'reports')
+return count_reports()
 )lua";
 
 }  // namespace sse::cluster::scripts
